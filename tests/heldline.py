@@ -216,7 +216,7 @@ class Line:
     def __init__(self, *sockets: Any, retries: int | None = 0, **given: Any) -> None:
         Opening.sockets = [*sockets] or [Socket()]
         self.socket: Socket = Opening.sockets[0]
-        self.clock, self.session = Clock(), Session()
+        self.clock, self.session = given.pop("clock", None) or Clock(), Session()
         self.noted: list[events.Event] = []
         self.items: list[Any] = []
         self.driver = Driver(Route(self.session), TRADES, venue="v", retries=retries)

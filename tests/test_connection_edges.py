@@ -15,7 +15,7 @@ from venues import connection, events
 from venues.errors import UsageError
 from venues.fetching import Fetcher
 from venues.keepalive import AGAIN_AFTER, Steps
-from venues.venue import Close, Command, Fetch, HttpRequest, HttpResponse, Notice, SocketPing, Veiled
+from venues.venue import Close, Command, Fetch, HttpRequest, HttpResponse, Notice, Now, SocketPing, Veiled
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,47 @@ def test_a_step_of_the_clock_of_a_second_is_told_once(step_ms: int, told: list[i
     asyncio.run(scenario())
 
 
+def test_lines_that_share_nothing_tell_a_step_each() -> None:
+    async def scenario() -> None:
+        for _ in range(2):
+            line = Line()
+            async with line.open():
+                line.clock.forward(0.5, step_ms=2_000)
+                line.socket.comes(b"say a")
+                assert [event.by_ms for event in line.noted if isinstance(event, events.Stepped)] == [2_000]
+
+    asyncio.run(scenario())
+
+
+class Torn(Clock):
+    """Is read again in the midst of a step, so to say: once the two clocks of it do not belong together."""
+
+    torn_ms = 0
+
+    def now(self) -> Now:
+        now, self.torn_ms = Now(self.mono, self.epoch_ms + self.torn_ms), 0
+        return now
+
+
+@pytest.mark.parametrize(
+    ("torn_ms", "step_ms", "told"), [(5_000, 0, []), (5_000, 2_000, [2_000]), (-2_000, 2_000, [2_000])]
+)
+def test_a_step_is_told_where_a_second_look_sees_it_too(torn_ms: int, step_ms: int, told: list[int]) -> None:
+    async def scenario() -> None:
+        clock = Torn()
+        line = Line(clock=clock)
+        async with line.open():
+            clock.forward(0.5, step_ms=step_ms)
+            clock.torn_ms = torn_ms
+            line.socket.comes(b"say a")
+            await settled()
+            clock.forward(0.5)
+            line.socket.comes(b"say b")
+            assert [event.by_ms for event in line.noted if isinstance(event, events.Stepped)] == told
+
+    asyncio.run(scenario())
+
+
 # --- messages and what is sent -------------------------------------------------------------------------------------
 
 
@@ -153,6 +194,29 @@ def test_what_is_left_to_recv_is_taken_in_order_and_counted_down() -> None:
             await settled()
             assert line.items[1:] == [Notice("0"), Notice("1"), Notice("2")]
             assert line.socket.left_to_recv == 0
+
+    asyncio.run(scenario())
+
+
+def test_after_so_many_messages_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_IN_A_TURN", 3)
+
+    async def scenario() -> None:
+        turns: list[int] = []
+
+        async def count() -> None:
+            while True:
+                turns.append(len(line.items) - 1)
+                await asyncio.sleep(0)
+
+        line = Line()
+        async with line.open():
+            counting = asyncio.create_task(count())
+            for number in range(8):
+                line.socket.frames.put_nowait(b"say %d" % number)
+            await settled()
+            counting.cancel()
+        assert list(dict.fromkeys(turns)) == [0, 2, 5, 8], "the third is taken in the next turn"
 
     asyncio.run(scenario())
 
@@ -383,7 +447,51 @@ def test_leaving_says_goodbye_awaits_the_answer_and_closes(*, answers: bool) -> 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("how", ["closed", "given up"])
+@pytest.mark.parametrize("takes", [True, False])
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_we_left_in_order_once_all_is_written_and_the_venue_has_closed_too(
+    code: int, takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.01)
+
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_leave = ["goodbye", "and more"]
+
+        async def close() -> None:
+            line.socket.protocol.close_rcvd = CloseFrame(code, "")
+
+        line.socket.on_close = close
+        async with line.open() as run:
+            if not takes:
+                line.socket.takes.clear()
+            line.connection.leave()
+            await asyncio.wait((run,))
+        assert line.socket.did == [*(["goodbye", "and more"] if takes else []), ("close", 1000, "")]
+        assert line.connection.left_in_order is takes
+
+    asyncio.run(scenario())
+
+
+def test_each_step_has_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float | None) -> asyncio.Timeout:
+        limits.append(seconds)
+        return timeout(seconds)
+
+    async def scenario() -> None:
+        line = Line()
+        async with line.open():
+            assert limits == [10.0]
+        assert limits == [10.0, 1.0, 2.0], "to open, to write what is left, to close"
+
+    monkeypatch.setattr(connection.asyncio, "timeout", noted)
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["closed", "given up", "a fault"])
 def test_a_goodbye_ends_with_the_line(how: str) -> None:
     async def scenario() -> None:
         line = Line()
@@ -395,7 +503,7 @@ def test_a_goodbye_ends_with_the_line(how: str) -> None:
             if how == "closed":
                 line.socket.gone(1001)
             else:
-                line.socket.comes(b"lost silence")
+                line.socket.comes(b"fault" if how == "a fault" else b"lost silence")
             await asyncio.wait((run,), timeout=1)
             assert run.done()
         assert "Closed" not in line.kinds()
@@ -505,5 +613,79 @@ def test_an_answer_is_noted_told_and_may_be_answered() -> None:
             assert line.socket.did == ["thanks"]
             (fetched,) = [event for event in line.noted if isinstance(event, events.Fetched)]
             assert (fetched.text, fetched.line) == ('{"token":"[token]"}', 2)
+
+    asyncio.run(scenario())
+
+
+def held(clock: Clock) -> tuple[Fetcher, Fetch, asyncio.Event]:
+    """Who makes a request, the request, and what holds its answer back until it is set."""
+    answered, url = asyncio.Event(), "https://v.example/x"
+
+    async def make(request: HttpRequest, proxy: str | None) -> HttpResponse:
+        await answered.wait()
+        return HttpResponse(200, b"")
+
+    return Fetcher(now=clock.now, sleep=clock.sleep, make=make), Fetch("1", HttpRequest("GET", url, url)), answered
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(5.0, True), (5.1, False)])
+def test_an_answer_that_waited_while_this_process_was_stopped_is_not_told(seconds: float, *, is_told: bool) -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        fetcher, fetch, answered = held(clock)
+        line = Line(fetcher=fetcher, clock=clock)
+        line.session.at_open = [fetch]
+        async with line.open():
+            clock.forward(seconds)
+            answered.set()
+            await settled()
+        assert ("Fetched" in line.kinds()) is (Notice("answered") in line.items) is is_told
+        assert ("Closed" in line.kinds()) is not is_told
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_comes_once_the_line_is_given_up_is_not_told() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        fetcher, fetch, answered = held(clock)
+        line = Line(fetcher=fetcher, clock=clock)
+        line.session.at_open = [fetch]
+        async with line.open():
+            answered.set()
+            line.socket.comes(b"lost enough")
+            await settled()
+        assert "Fetched" not in line.kinds()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("how", ["we leave", "the venue closes", "it is silent", "a fault"])
+def test_nothing_goes_on_once_the_line_has_ended(how: str) -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.session.at_open = [SocketPing()]
+        line.session.at_leave, line.session.awaits = ["goodbye"], True
+        async with line.open() as run:
+            line.clock.forward(4.0)
+            await some_ms()
+            assert line.socket.did == ["ping", "ping"], "neither is answered"
+            if how == "we leave":
+                line.connection.leave()
+                await settled()
+                line.socket.comes(b"say wait", b"done")
+            elif how == "the venue closes":
+                line.socket.gone(1001)
+            elif how == "a fault":
+                line.socket.comes(b"fault")
+            else:
+                for seconds in (4.0, 1.1):
+                    line.clock.forward(seconds)
+                    await some_ms()
+            await asyncio.wait((run,), timeout=2)
+            assert run.done()
+            await settled()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(scenario())

@@ -60,7 +60,16 @@ def sent(*lines: str, to: str = HUB, url: str = URL) -> str | None:
         ("lb=a\tb", None),
         ("lb=ü", None),
         ("lb=\udcff", None),
-        ("lb=" + "a" * LONGEST, None),
+        ("lb=" + "a" * (LONGEST - 3), "lb=" + "a" * (LONGEST - 3)),
+        ("lb=" + "a" * (LONGEST - 2), None),
+        ("lb=1; Max-Age=00", None),
+        ("lb=1; Max-Age=-0", None),
+        ("lb=1; Max-Age=1", "lb=1"),
+        ("lb=1; Max-Age=01", "lb=1"),
+        ("lb=1; Max-Age=", "lb=1"),
+        ("lb=1; Max-Age=0; Expires=Sat, 28 Nov 2026 14:20:47 GMT", None),
+        ("lb=1; Max-Age=soon; Expires=Sat, 28 Nov 2026 14:20:46 GMT", None),
+        ("lb=1; Expires=Sat, 28 Nov 99999999 14:20:46 GMT", "lb=1"),
     ],
 )
 def test_which_cookies_come_back(line: str, cookie: str | None) -> None:
@@ -84,6 +93,28 @@ def test_which_cookies_come_back(line: str, cookie: str | None) -> None:
 def test_only_the_host_that_set_it_gets_a_cookie_whatever_its_domain_says(to: str, gets: bool) -> None:
     assert sent("lb=1", to=to) == ("lb=1" if gets else None)
     assert sent("lb=1; Domain=broker.example", to=to) == ("lb=1" if gets else None)
+
+
+@pytest.mark.parametrize(
+    ("url", "to", "gets"),
+    [
+        ("https://h.example", "wss://h.example", True),
+        ("https://h.example/", "wss://h.example", True),
+        ("https://h.example/negotiate", "wss://h.example/any", True),
+        ("https://h.example/hub/negotiate", "wss://h.example/hub", True),
+        ("https://h.example/hub/negotiate", "wss://h.example/hub/", True),
+        ("https://h.example/hub/negotiate", "wss://h.example/hubs", False),
+        ("https://h.example/hub/negotiate", "wss://h.example", False),
+        ("https://h.example/hub/", "wss://h.example/hub", True),
+    ],
+)
+def test_without_a_path_it_is_for_the_folder_that_was_asked(url: str, to: str, *, gets: bool) -> None:
+    assert sent("lb=1", url=url, to=to) == ("lb=1" if gets else None)
+
+
+@pytest.mark.parametrize("scheme", ["wss", "https"])
+def test_a_secure_cookie_goes_with_encryption(scheme: str) -> None:
+    assert sent("lb=1; secure", to=f"{scheme}://broker.example/marketdata/v5/info") == "lb=1"
 
 
 def test_a_secure_cookie_goes_nowhere_without_encryption() -> None:
@@ -114,6 +145,14 @@ def test_no_clock_no_end() -> None:
 
 def test_no_more_than_a_browser_keeps() -> None:
     assert len((sent(*(f"c{number}=1" for number in range(1000))) or "").split("; ")) == MOST
+
+
+def test_when_there_are_as_many_as_are_kept_a_known_one_may_still_change() -> None:
+    cookies = Cookies()
+    cookies.take(URL, [f"c{number}=1; Path=/" for number in range(MOST)], NOW)
+    cookies.take(URL, ["c7=2; Path=/", "more=1; Path=/", "c8=; Path=/; Max-Age=0", "another=1; Path=/"], NOW)
+    kept = cookies.headers(HUB)["Cookie"].split("; ")
+    assert kept == [f"c{number}={2 if number == 7 else 1}" for number in range(MOST) if number != 8] + ["another=1"]
 
 
 @given(st.lists(st.text(max_size=60)), st.text(max_size=20))

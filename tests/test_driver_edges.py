@@ -66,6 +66,7 @@ def begun(*subscriptions: Subscription, retries: int | None = None, **items: lis
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (0.001, "0 s"),
         (0.4, "0 s"),
         (119.4, "119 s"),
         (119.9, "120 s"),
@@ -222,6 +223,27 @@ def test_a_session_that_asks_anew_again_and_again_is_given_up(
     assert len(driver.take()) == (0 if given_up else most)
 
 
+def test_each_stream_without_symbols_counts_as_one() -> None:
+    driver, session = begun(Subscription("orders"), Subscription("balance"), bad=[BadFrame("x")])
+    session.asks = True
+    for _ in range(2 * 20):
+        assert driver.retry_at is None
+        driver.receive(b"bad", at(1))
+    assert driver.retry_at is not None
+
+
+def test_a_line_without_streams_has_its_bound_too() -> None:
+    """A list of symbols may come over a connection of its own."""
+    route = Route(bad=[BadFrame("x", ("book",))])
+    driver = Driver(route, [], venue="v")
+    driver.begin({}, 0.0)
+    route.latest.asks = True
+    for _ in range(20):
+        assert driver.retry_at is None
+        driver.receive(b"bad", at(1))
+    assert driver.retry_at is not None
+
+
 def test_it_is_said_why_it_was_given_up() -> None:
     driver, session = begun(stale=[StreamState("book", "stale", "a gap")])
     session.asks = True
@@ -310,3 +332,217 @@ def test_a_later_run_of_a_recording_begins_with_nothing() -> None:
     driver.answered(404, "", None, at(12))
     assert isinstance(driver.ended, VenueRefused), "in this run it was never there"
     assert session.calls == []
+
+
+@pytest.mark.parametrize(
+    ("begun_first", "lost", "told_of"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_only_a_session_that_is_on_hears_that_a_later_run_begins(
+    *, begun_first: bool, lost: bool, told_of: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+
+    def closed(self: Asker, code: int | None, reason: str, now: Now) -> list[Item]:
+        heard.append((code, reason, now.mono))
+        return []
+
+    driver = Driver(Route(opened=[StreamState("book", "live")]), BOOK, venue="v")
+    if begun_first:
+        driver.begin({}, 0.0)
+        driver.opened(at(1))
+    if lost:
+        driver.closed(1001, "", at(2))
+    monkeypatch.setattr(Asker, "closed", closed)
+    driver.resumed(at(10))
+    assert heard == ([(None, "the recording goes on with a later run of mon", 10)] if told_of else [])
+
+
+def test_a_later_run_of_a_recording_has_its_tries_its_pauses_and_its_credential_anew() -> None:
+    driver, _ = begun()
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    for now in (3, 4, 5):
+        driver.begin({}, 0.0)
+        driver.failed("no", at(now))
+    driver.begin({}, 0.0)
+    driver.answered(401, "", None, at(6))
+    driver.resumed(at(10))
+    driver.begin({}, 0.75)
+    assert told(driver.failed("no", at(11))) == [("reconnecting", "no", 1, 875, None)]
+    driver.begin({}, 0.0)
+    driver.opened(at(12))
+    driver.closed(None, "", at(13))
+    driver.begin({}, 0.0)
+    driver.answered(401, "", None, at(14))
+    assert driver.ended is None, "one more try"
+
+
+def test_a_later_run_has_no_symbols_and_streams_that_were_refused() -> None:
+    refused = [Refused(f"no {symbol}", "book", symbol, symbols={symbol: f"no {symbol}"}) for symbol in "AB"]
+    driver, _ = begun(Subscription("book", ("A", "B")), a=[refused[0]], b=[refused[1]])
+    for _ in range(2):
+        driver.opened(at(1))
+        assert [one[0] for one in told(driver.receive(b"a", at(2)))] == ["closed"]
+        assert driver.ended is None
+        driver.resumed(at(3))
+        driver.begin({}, 0.0)
+    driver.opened(at(4))
+    driver.receive(b"b", at(5))
+    assert driver.ended is None, "A was refused in another run"
+
+
+@pytest.mark.parametrize(("lasted", "attempt", "wait"), [(29.9, 3, 4_000), (30.0, 1, 1_000), (31.0, 1, 1_000)])
+def test_only_a_connection_that_lasted_begins_the_count_and_the_pauses_anew(
+    lasted: float, attempt: int, wait: int
+) -> None:
+    driver, _ = begun()
+    for now in (1, 2):
+        driver.begin({}, 0.0)
+        driver.failed("no", at(now))
+    driver.begin({}, 1.0)
+    driver.opened(at(10))
+    assert told(driver.closed(None, "", at(10 + lasted))) == [
+        ("reconnecting", "the connection was lost", attempt, wait, None)
+    ]
+
+
+def test_a_connection_that_was_never_open_has_not_lasted() -> None:
+    driver, _ = begun()
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    driver.begin({}, 0.0)
+    assert told(driver.failed("no", at(100)))[0][2] == 2
+
+
+def test_what_was_live_on_a_connection_before_is_not_on_this_one() -> None:
+    """A recording can have two connections in a row, and no end of the first."""
+    driver, _ = begun()
+    driver.opened(at(1))
+    driver.begin({}, 0.0)
+    driver.closed(None, "", at(2))
+    driver.begin({}, 0.0)
+    driver.answered(404, "", None, at(3))
+    assert isinstance(driver.ended, VenueRefused)
+
+
+def test_what_fails_before_there_is_a_session_waits_the_shortest() -> None:
+    driver = Driver(Route(), BOOK, venue="v")
+    assert told(driver.failed("no key", at(1))) == [("reconnecting", "no key", 1, 500, None)]
+
+
+@pytest.mark.parametrize("length", [500, 501])
+def test_what_a_venue_says_that_was_there_is_cut_to_half(length: int) -> None:
+    driver, _ = begun()
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    driver.begin({}, 0.0)
+    ((_, reason, *_),) = told(driver.answered(404, "x" * (length - len("HTTP 404: ")), None, at(3)))
+    said, _, when = reason.partition(", it was there ")
+    assert (len(said), said.endswith("…"), when) == (500, length > 500, "1 s ago")
+
+
+@pytest.mark.parametrize(("passed", "is_over"), [(599.9, False), (600.0, True)])
+@pytest.mark.parametrize("retry", [True, False])
+def test_a_venue_that_was_there_is_given_up_after_ten_minutes_of_refusals(
+    passed: float, *, is_over: bool, retry: bool
+) -> None:
+    driver, _ = begun(a=[Lost("not now", retry=retry, at_door=True)])
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    for now in (10, 10 + passed):
+        driver.begin({}, 0.0)
+        driver.receive(b"a", at(now))
+    assert (driver.ended is not None) is (is_over and not retry)
+
+
+def test_a_credential_that_expired_is_fetched_anew_once() -> None:
+    driver, _ = begun(expired=[Lost("it has expired", expired=True)])
+    driver.opened(at(1))
+    driver.receive(b"expired", at(2))
+    driver.begin({}, 0.0)
+    driver.answered(401, "", None, at(3))
+    assert isinstance(driver.ended, VenueRefused), "this one was fetched anew already"
+
+
+NAMES = [f"{number:03}" + "x" * 397 for number in range(5)]
+
+
+def refusals(*symbols: str, alone: bool) -> list[Item]:
+    """The refusals of some symbols, one by one or together."""
+    words = dict.fromkeys(symbols, "no")
+    if alone:
+        return [Refused(f"no {symbol}", "book", symbol, symbols={symbol: "no"}) for symbol in symbols]
+    return [Refused("no " + ", ".join(symbols), "book", symbols=words)]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("alone", [True, False])
+def test_all_symbols_that_are_refused_are_said_however_many_they_are(count: int, *, alone: bool) -> None:
+    names = NAMES[:count]
+    driver, _ = begun(Subscription("book", tuple(names)), a=refusals(*names, alone=alone))
+    driver.opened(at(1))
+    driver.receive(b"a", at(2))
+    assert isinstance(driver.ended, VenueRefused)
+    assert (dict(driver.ended.symbols), driver.ended.late) == (dict.fromkeys(names, "no"), alone)
+    assert all(name in str(driver.ended) for name in names)
+    assert "…" not in str(driver.ended)
+
+
+def test_a_refusal_is_cut_where_its_words_are_longer_than_its_symbols() -> None:
+    reason = "x" * 2_000
+    driver, _ = begun(a=[Refused(reason, symbols={"A": "no", "BC": "no"})])
+    driver.receive(b"a", at(1))
+    assert len(str(driver.ended)) == 1_000 + 3 + 4
+    driver, _ = begun(a=[Refused(reason, "book", "A", symbols={"A": reason})])
+    driver.receive(b"a", at(1))
+    assert len(str(driver.ended)) == 1_000 + 3
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        StreamState("book", "syncing"),
+        StreamState("book", "stale", "x"),
+        StreamState("book", "live", symbol="C"),
+    ],
+)
+def test_a_venue_whose_streams_were_never_live_was_not_there(state: Item) -> None:
+    driver, _ = begun(Subscription("book", ("A", "B")), opened=[state])
+    driver.opened(at(1))
+    driver.closed(None, "", at(2))
+    driver.begin({}, 0.0)
+    driver.answered(404, "", None, at(3))
+    assert isinstance(driver.ended, VenueRefused)
+
+
+def test_a_credential_that_cannot_be_had_meanwhile_is_no_sign_of_life() -> None:
+    """It fails before there is another session."""
+    driver, _ = begun()
+    driver.opened(at(1))
+    driver.closed(None, "", at(10))
+    driver.failed("no key", at(20))
+    driver.begin({}, 0.0)
+    assert told(driver.answered(404, "", None, at(30)))[0][1] == "HTTP 404, it was there 20 s ago"
+
+
+def test_a_later_run_has_all_streams_again_and_says_that_events_were_missed() -> None:
+    trades = Subscription("trades", ("A",))
+    route = Route(
+        opened=[StreamState("book", "live"), StreamState("trades", "live")],
+        **{"no book": [Refused("no book", "book")], "no trades": [Refused("no trades", "trades")]},
+    )
+    driver = Driver(route, [*BOOK, trades], venue="v", apart=True)
+    driver.begin({}, 0.0)
+    driver.opened(at(1))
+    driver.receive(b"no book", at(2))
+    assert ({name: str(why) for name, why in driver.refused.items()}, driver.ended) == ({"book": "no book"}, None)
+    driver.resumed(at(3))
+    assert driver.refused == {}
+    driver.begin({}, 0.0)
+    assert [status[:2] for status in told(driver.opened(at(4)))] == [
+        ("live", None), ("live", "what happened in between was missed")
+    ]  # fmt: skip
+    driver.receive(b"no trades", at(5))
+    assert driver.ended is None
+    driver.receive(b"no book", at(6))
+    assert str(driver.ended) == "no trades", "the first that was refused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import ssl
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -87,6 +88,7 @@ def test_what_goes_out_with_a_request() -> None:
         parts = [b"ab", b"cd", b"ef"]  # noqa: RUF012
 
         async def read(self, most: int) -> bytes:
+            assert most > 0, "there is enough"
             part = self.parts.pop(0) if self.parts else b""
             return part[:most]
 
@@ -192,7 +194,7 @@ def test_a_pace_is_above_0(per_second: float) -> None:
 def test_a_pause_of_ten_seconds_is_waited_for_and_no_longer_one(pause: float, *, is_waited_for: bool) -> None:
     async def test(clock: Clock) -> None:
         maker = Maker(clock, HttpResponse(429, b"", pause))
-        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, per_second=1_000, make=maker)
+        fetcher = Fetcher(now=clock.now, sleep=clock.sleep, per_second=math.inf, make=maker)
         await fetcher.fetch(get("a"))
         maker.answer = None
         task = asyncio.create_task(fetcher.fetch(get("b")))

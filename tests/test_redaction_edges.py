@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from venues import redaction
 from venues.redaction import (
     LONGEST_WITH_CUTS,
     TOO_DEEP,
@@ -107,6 +108,7 @@ def test_a_secret_of_digits_is_hidden_where_it_is_the_whole_number(text: str, hi
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "/a/b/key-1/S", "/a/b/[key]/S"),
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "x /b/key-1/S", "x /b/[key]/S"),
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "b/key-1/S", "b/key-1/S"),
+        ("wss://v.example/a/b//key-1/S", "wss://v.example/a/b/[key]/S", "x //key-1/S", "x /[key]/S"),
         ("wss://v.example/k7", "wss://v.example/[key]", "/k7", "/k7"),
         ("wss://v.example/key-12", "wss://v.example/[key]", "/key-12", "/key-12"),
         ("wss://v.example/key-123", "wss://v.example/[key]", "/key-123", "/[key]"),
@@ -245,3 +247,99 @@ def test_the_secrets_of_a_proxy_by_name() -> None:
         "proxy_password": "",
         "proxy_authorization": "dXNlcjo=",
     }
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "hidden"),
+    [
+        ("x[key]-abc", "x[key]-ab", "[key]"),
+        ("x[key]-abc", "x[key]-abc", "[key]"),
+        ("[key] of mine", "[key] of", "[key]"),
+        ("key] of mine", "[key] of mine, key] of m", "[[key], [key]"),
+        ("key] of mine", "key] of m", "[key]"),
+    ],
+)
+def test_a_secret_that_reads_like_what_stands_in_its_place(secret: str, text: str, hidden: str) -> None:
+    assert hiding(key=secret).text(text) == hidden
+
+
+@pytest.mark.parametrize("many", [1, 2, 4, 8])
+@pytest.mark.parametrize("backslashes", [1, 2, 3])
+def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int, many: int) -> None:
+    redactor = hiding(key="abcd" + "\\" * backslashes + "efgh")
+    said = "<abcd" + "\\" * backslashes * many + "efgh>"
+    assert redactor.text(said) == "<[key]>"
+    assert redactor.data(said.encode()) == b"<[key]>"
+
+
+def test_a_text_that_begins_like_a_secret_that_reads_like_its_name() -> None:
+    assert hiding(client_key="client_key-of-mine").text("client_key-of") == "[client_key]"
+
+
+@pytest.mark.parametrize(
+    ("character", "spellings"),
+    [
+        ("é", ["\\u00e9", "\\u00E9", "\\\\u00e9", "\\\\\\\\u00e9", "%C3%A9", "%c3%a9", "%25C3%25A9", "%2525c3%2525a9",
+               "&#233;", "&#0000233;", "&#xe9;", "&#XE9;", "&#x0000E9;"]),
+        ("😀", ["\\ud83d\\ude00", "\\\\uD83D\\\\uDE00", "%F0%9F%98%80", "&#128512;", "&#x1f600;"]),
+        ("&", ["\\u0026", "%26", "%2526", "&amp;", "&#38;", "&#x26;"]),
+        ("<", ["\\u003c", "&lt;"]),
+        (">", ["\\u003E", "&gt;"]),
+        ('"', ["\\u0022", "&quot;", '\\"', '\\\\\\"', "\\" * 7 + '"']),
+        ("'", ["&apos;", "&#39;", "\\'"]),
+        ("/", ["\\/", "%2F", "%2f", "\\" * 7 + "/"]),
+        (" ", ["+", "%20", "\\u0020"]),
+        ("+", ["%2B", "%2b", "\\u002b"]),
+    ],
+)  # fmt: skip
+def test_each_spelling_of_a_character_is_known(character: str, spellings: list[str]) -> None:
+    redactor = hiding(key=f"abcdef{character}ghijkl")
+    for spelling in [character, *spellings]:
+        said = f"<abcdef{spelling}ghijkl>"
+        assert redactor.text(said) == "<[key]>", spelling
+        assert redactor.data(said.encode()) == b"<[key]>", spelling
+
+
+@pytest.mark.parametrize(
+    ("character", "others"),
+    [
+        (
+            "é",
+            [
+                "\\u00e8",
+                "u00e9",
+                "\\u00e",
+                "%C3",
+                "%252525C3%252525A9",
+                "&#2330;",
+                "&#00000233;",
+                "&#xe9",
+                "&#x00000e9;",
+            ],
+        ),
+        ('"', ["\\" * 8 + '"', "&quot"]),
+        ("+", [" ", "\\+"]),
+        ("&", ["&apos;", "\\&"]),
+    ],
+)
+def test_what_is_no_spelling_of_a_character(character: str, others: list[str]) -> None:
+    redactor = hiding(key=f"abcdef{character}ghijkl")
+    for other in others:
+        said = f"<abcdef{other}ghijkl>"
+        assert redactor.text(said) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "anchor"),
+    [
+        ("wss://v.example/ab/S1", "wss://v.example/[key]/S1", "v.example"),
+        ("wss://v.example/abc/S1", "wss://v.example/[key]/S1", "v.example"),
+        ("wss://v.example/abcd/S1", "wss://v.example/[key]/S1", "abcd"),
+        ("wss://v.example/abcde/S1", "wss://v.example/[key]/S1", "abcde"),
+        ("ab+cdefg+hij", "[key]", "cdefg"),
+        ("++++++++", "[key]", ""),
+    ],
+)
+def test_what_is_looked_for_first_is_of_the_secret_itself(value: str, shown: str, anchor: str) -> None:
+    """The rest of an address may be in every text, and all of them would be searched in full."""
+    assert redaction._anchor(value, shown) == anchor

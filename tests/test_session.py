@@ -8,7 +8,8 @@ import pytest
 
 from tests.test_driver import at
 from venues.errors import UsageError
-from venues.session import BaseRoute, BaseSession, grouped, spread
+from venues.session import AcknowledgedSession, BaseRoute, BaseSession, grouped, spread
+from venues.toolkit.acknowledgements import WITHIN, Request, Taken
 from venues.venue import Command, Dial, HttpResponse, Item, Lost, Now, Refused, Settings, Subscription
 
 
@@ -118,6 +119,8 @@ def of(stream: str, count: int, first: int = 0) -> Subscription:
         ([of("book", 3), of("trades", 1), of("quotes", 3)], [[of("book", 3)], [of("trades", 1), of("quotes", 2)],
                                                              [of("quotes", 1, 2)]]),
         ([of("book", 1), of("book", 1)], [[of("book", 1)], [of("book", 1)]]),
+        ([of("book", 1), of("trades", 2), of("quotes", 1)], [[of("book", 1), of("trades", 2)], [of("quotes", 1)]]),
+        ([of("book", 2), of("ping", 0), of("quotes", 1)], [[of("book", 2), of("ping", 0)], [of("quotes", 1)]]),
         ([of("ping", 0), of("book", 3)], [[of("ping", 0), of("book", 2)], [of("book", 1, 2)]]),
         ([of("book", 3), of("ping", 0)], [[of("book", 3)], [of("ping", 0)]]),
     ],
@@ -150,3 +153,71 @@ def test_what_may_share_a_connection_is_for_the_venue_to_say() -> None:
     assert grouped([one, three, two], alike) == [[one, two], [three]]
     assert grouped([one, two, three], lambda this, other: False) == [[one], [two], [three]]
     assert grouped([], alike) == []
+
+
+class Asking(AcknowledgedSession):
+    """Asks for the trades of its symbols, and for something else that nobody acknowledges."""
+
+    venue = "acme"
+
+    def dial(self) -> Dial:
+        return Dial("wss://v.example", "wss://v.example/shown")
+
+    def receive(self, frame: bytes, now: Now) -> list[Item]:
+        return []
+
+    def subscribe(self, request: Request) -> None:
+        self._out.append(f"subscribe {' '.join(request.symbols)}")
+
+
+def asking(*symbols: str, most: int = 100) -> tuple[Asking, Taken]:
+    taken = Taken()
+    session = Asking(taken, most=most)
+    session._asked.ask("trades", symbols, at(1))
+    return session, taken
+
+
+def test_what_is_subscribed_to_goes_out_in_requests_of_so_many_symbols() -> None:
+    session, _ = asking("A", "B", "C", most=2)
+    assert session.take() == ["subscribe A B", "subscribe C"]
+
+
+def test_the_earlier_of_what_waits_and_what_is_awaited_is_due() -> None:
+    session, _ = asking("A")
+    assert session.deadline() == 1 + WITHIN, "the answer"
+    for _ in range(2):
+        session.ask("book A", at(2), "book")
+    assert session.deadline() == 3, "the second one of the book"
+    session.tick(at(3))
+    assert session.take() == ["subscribe A", "book", "book"]
+    assert session.deadline() == 1 + WITHIN
+    session._asked.acknowledged("trades", "A", at(4))
+    assert session.deadline() is None
+    session.ask("book A", at(3.5), "book")
+    assert session.deadline() == 5, "what waits alone"
+
+
+def test_what_waits_is_sent_and_what_is_overdue_is_taken_in_one_look() -> None:
+    session, _ = asking("A")
+    for _ in range(2):
+        session.ask("book A", at(WITHIN), "book")
+    session.take()
+    assert session.tick(at(0.9 + WITHIN)) == []
+    items = session.tick(at(1 + WITHIN))
+    assert items, "the answer is overdue"
+    assert "book" in session.take()
+
+
+def test_who_leaves_asks_for_nothing_more() -> None:
+    session, _ = asking("A")
+    for _ in range(2):
+        session.ask("book A", at(2), "book")
+    session.leave(at(2))
+    session.take()
+    assert (session.deadline(), session.tick(at(100)), session.take()) == (None, [], [])
+
+
+def test_in_a_later_run_of_a_recording_nothing_that_was_asked_before_is_awaited() -> None:
+    session, _ = asking("A")
+    session.resumed()
+    assert (session.deadline(), session.tick(at(100))) == (None, [])

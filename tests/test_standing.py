@@ -14,7 +14,7 @@ from venues.full_states import FullStates
 from venues.records import Quote, SnapshotEnd, Status
 from venues.standing import Standings
 from venues.toolkit.pacing import STABLE_AFTER
-from venues.venue import Confirmed, Lost, Offer, Refused, StreamState, Subscription, has_full_states
+from venues.venue import Confirmed, Lost, Now, Offer, Refused, StreamState, Subscription, has_full_states
 
 ONE = Decimal(1)
 
@@ -83,6 +83,15 @@ def test_one_symbol_is_always_named_and_need_not_name_itself() -> None:
     assert said(driver.receive(b"a", at(2))) == [("A", "stale", "x")]
 
 
+@pytest.mark.parametrize(
+    ("symbols", "told"), [((), (None, "stale", "x")), (("A",), ("A", "stale", "x")), (("A", "B"), None)]
+)
+def test_of_one_symbol_another_name_is_one_for_it(symbols: tuple[str, ...], told: Any) -> None:
+    driver = driver_of(symbols=symbols, items={"a": [StreamState("quotes", "stale", "x", symbol="a-b")]})
+    driver.opened(at(1))
+    assert said(driver.receive(b"a", at(2))) == ([] if told is None else [told])
+
+
 def test_a_refused_symbol_is_closed_and_the_others_go_on() -> None:
     refused = [Refused("unknown pair B", "quotes", "B")]
     driver = driver_of(items={"opened": live("A", "B", "C"), "a": refused, "b": live("B")})
@@ -130,6 +139,89 @@ def test_a_missed_event_is_told_for_each_symbol() -> None:
     driver.receive(b"a", at(2))
     driver.begin({}, 0.0)
     assert said(driver.opened(at(3))) == [("A", "live", "what happened in between was missed")]
+
+
+@pytest.mark.parametrize(
+    ("states", "down"),
+    [
+        (["live"], None),
+        (["syncing", "live"], None),
+        (["stale", "live"], 8_000),
+        (["reconnecting", "live"], 8_000),
+        (["stale", "reconnecting", "syncing", "live"], 8_000),
+        (["syncing", "reconnecting", "live"], 7_000),
+        (["live", "stale", "syncing", "live"], 7_000),
+        (["stale", "live", "syncing", "live"], None),
+        (["stale", "live", "stale", "live"], 6_000),
+    ],
+)
+def test_how_long_it_was_down_counts_from_the_first_interruption(states: list[Any], down: int | None) -> None:
+    """A second each, the last of them at 9 s, and each was heard a second before."""
+    standings = Standings([Subscription("book", ("A",))], venue="v", label=None, hide=str)
+    for number, state in enumerate(states):
+        seconds = 9.0 if number == len(states) - 1 else number + 2.0
+        told = standings.changed("book", state, "x", Now(seconds, int(seconds * 1000), heard=seconds - 1))
+    assert [(one.state, one.down_ms) for one in told] == [("live", down)]
+
+
+@pytest.mark.parametrize(("seconds", "endings"), [(29.9, 3), (30.0, 1)])
+def test_the_ends_are_forgotten_after_thirty_seconds_live(seconds: float, endings: int) -> None:
+    standings = Standings([Subscription("book", ("A", "B"))], venue="v", label=None, hide=str)
+    assert standings.end("book", "A", at(0)) == 1
+    assert standings.end("book", "A", at(0)) == 2
+    standings.changed("book", "live", "", at(5), symbol="A")
+    standings.changed("book", "live", "a notice", at(20), symbol="A")
+    assert standings.end("book", "B", at(5 + seconds)) == 1
+    assert standings.end("book", "A", at(5 + seconds)) == endings
+    assert standings.end("book", None, at(5 + seconds)) == endings + 1, "that of the symbol with the most"
+    assert standings.end("book", "C", at(5 + seconds)) == 0
+
+
+def test_what_is_closed_is_not_ended_any_more() -> None:
+    standings = Standings([Subscription("book", ("A", "B"))], venue="v", label=None, hide=str)
+    standings.changed("book", "closed", "no", at(1), symbol="A")
+    assert (standings.end("book", "A", at(2)), standings.end("book", None, at(2))) == (0, 1)
+    assert not standings.is_closed("book")
+    standings.changed("book", "closed", "no", at(3))
+    assert (standings.is_closed("book"), standings.end("book", None, at(4))) == (True, 0)
+    standings.begin_anew()
+    assert not standings.is_closed("book")
+    assert (standings.end("book", "A", at(5)), standings.end("book", "B", at(5))) == (1, 1), (
+        "the ends are forgotten too"
+    )
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+@pytest.mark.parametrize(("stream", "words"), [("trades", "what happened in between was missed"), ("book", None)])
+def test_only_what_was_live_can_miss_events(stream: str, words: str | None, *, live_first: bool) -> None:
+    standings = Standings([Subscription(stream, ("A",))], venue="v", label=None, hide=str)
+    standings.changed(stream, "live" if live_first else "syncing", "", at(1))
+    for _ in range(2):
+        standings.missed()
+    standings.changed(stream, "reconnecting", "x", at(2))
+    assert said(standings.changed(stream, "live", "", at(3))) == [("A", "live", words if live_first else None)]
+    assert said(standings.changed(stream, "live", "own words", at(4))) == [("A", "live", "own words")]
+    standings.missed()
+    standings.changed(stream, "reconnecting", "x", at(5))
+    assert said(standings.changed(stream, "live", "own words", at(6))) == [("A", "live", "own words")]
+    standings.changed(stream, "stale", "x", at(7))
+    assert said(standings.changed(stream, "live", "", at(8))) == [("A", "live", None)], "it was told already"
+
+
+@pytest.mark.parametrize("length", [1_000, 1_001])
+def test_the_words_of_a_status_are_cut_and_without_secrets(length: int) -> None:
+    standings = Standings(
+        [Subscription("book", ("A",))],
+        venue="v",
+        label="test",
+        hide=lambda text: text.replace("key", "K" * (length - 3)),
+    )
+    (status,) = standings.changed("book", "stale", "a: key", at(1), condition="b: key", attempt=1, retry_in_ms=2)
+    cut = "K" * (length - 3) if length == 1_000 else "K" * 996 + "…"
+    assert status == Status(
+        venue="v", env="test", symbol="A", received=1_000, stream="book", state="stale", reason=f"a: {cut}",
+        condition=f"b: {cut}", attempt=1, retry_in_ms=2,
+    )  # fmt: skip
 
 
 # --- the end of a full state
@@ -213,3 +305,28 @@ def test_endings_are_forgotten_once_it_was_live_for_long_though_it_is_not_so_any
         standings.changed("quotes", "live", "", at(2), symbol="A")
         standings.changed("quotes", "stale", "silent", at(2 + seconds), symbol="A")
         assert standings.end("quotes", "A", at(3 + seconds)) == endings
+
+
+def test_what_changes_nothing_about_a_full_state_is_handed_on_as_it_is() -> None:
+    """In a calm market, every message."""
+    full, calm = full_of("A", "B"), [quote("A"), Confirmed("quotes")]
+    for nothing in ([Confirmed("quotes")], [], [Status(venue="v", received=0, stream="book", state="stale")]):
+        assert full.completed(nothing) is nothing
+    assert full.completed(calm) is not calm, "B is missing"
+    full.completed([quote("B")])
+    assert full.completed(calm) is calm
+    full.completed([status("stale", "B")])
+    assert ends(full, status("live", "B"), quote("B")) == ["B", "B", 2]
+
+
+def test_neither_another_stream_nor_being_live_makes_a_state_incomplete() -> None:
+    full = full_of("A", "B")
+    ends(full, quote("A"), quote("B"))
+    full.completed([status("live")])
+    assert (ends(full, quote("A")), ends(full, quote("B"))) == (["A"], ["B"])
+    of_another = Status(venue="v", received=0, stream="book", state="stale")
+    full.completed([status("stale", "A"), of_another])
+    assert ends(full, quote("A")) == ["A", 2], "the row of B is there"
+    closed = Status(venue="v", received=0, stream="book", state="closed")
+    full.completed([status("stale", "A"), closed])
+    assert ends(full, quote("A")) == ["A", 2]

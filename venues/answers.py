@@ -64,7 +64,7 @@ def body_of(response: HttpResponse, what: str) -> bytes:
     said = problem_of(response)
     if not said:
         return response.body
-    if 400 <= response.status < 500 and not is_passing(response.status):
+    if response.status >= 400 and not is_passing(response.status):
         raise VenueRefused(f"the venue refused {what} ({said})")
     raise VenueUnreachable(f"the venue does not give {what} now ({said})")
 

@@ -305,8 +305,7 @@ class Connection:
         pings: set[asyncio.Task[None]] = set()
         try:
             while True:
-                wait = min(keepalive.due() - self._clock.now().mono, ALIVE_EVERY, AGAIN_AFTER)
-                await asyncio.sleep(max(0.0, wait))
+                await asyncio.sleep(min(keepalive.due() - self._clock.now().mono, ALIVE_EVERY, AGAIN_AFTER))
                 now = self._clock.now()
                 if self._was_absent(now):
                     return

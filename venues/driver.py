@@ -211,7 +211,7 @@ class Driver:
         `retry_after` is in seconds, None where the answer has none.
         """
         problem = self._route.refused(status, body)
-        after = None if retry_after is None else min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+        after = None if retry_after is None else min(retry_after, LONGEST_RETRY_AFTER)
         if isinstance(problem, Lost) and problem.retry:
             problem = Lost(problem.reason, after=after)
         if self._there_at is not None and not is_passing(status):
@@ -390,7 +390,9 @@ class Driver:
             return self._end(VenueUnreachable(reason), now)
         if self._retries is not None and self._failures > self._retries:
             return self._end(VenueUnreachable(f"{reason}; gave up after {_tries(self._failures)}"), now)
-        delay = max(self._pacing.drawn(self._draw), lost.after or 0.0)
+        delay = self._pacing.drawn(self._draw)
+        if lost.after is not None:
+            delay = max(delay, lost.after)
         if (next_dial := getattr(self._route, "next_dial", None)) is not None:
             delay = max(delay, next_dial(now.mono + delay) - now.mono)
         self.retry_at = now.mono + delay

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import math
 import ssl
 import weakref
 from typing import TYPE_CHECKING
@@ -169,9 +170,9 @@ class Fetcher:
         self._make = make or self._through_session
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._turn = asyncio.Lock()  # it is fair: requests go out in order
-        self._next_at = 0.0
-        self._held_until = 0.0
-        self._held_by = 0  # the HTTP status that did it
+        self._next_at = -math.inf
+        self._held_until = -math.inf
+        self._held_by: int  # the HTTP status that did it
         self._holding = Pacing()
         self._waiting = 0
         self._latest: dict[str, tuple[float, float]] = {}  # by URL: when it was asked for, and when it was over
@@ -281,7 +282,7 @@ class Fetcher:
                     return  # it was under way when the venue said so
                 after = self._holding.pause
                 self._holding.lengthen()
-            until = mono + min(max(after, 0.0), LONGEST_RETRY_AFTER)
+            until = mono + min(after, LONGEST_RETRY_AFTER)
             if until > self._held_until:
                 self._held_until, self._held_by = until, response.status
 

@@ -7,6 +7,7 @@ is due. If it is late then, the link cannot carry the data, and what is shown wo
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,9 @@ class Keepalive:
         self._message_within = message_within
         self._pinged_at = opened
         self._unanswered: deque[float] = deque()  # when each ping without an answer was sent
-        self._put_off_to = 0.0  # the latest bytes of the message that the oldest of their answers is behind
-        self._grace_to = 0.0
-        self._message_at = 0.0  # the latest whole message
+        self._put_off_to = -math.inf  # the latest bytes of the message that the oldest of their answers is behind
+        self._grace_to = -math.inf
+        self._message_at = -math.inf  # the latest whole message
         self._arriving_since: float  # once a message is arriving
 
     def bytes_came(self, at: float, *, more_awaited: bool) -> None:
@@ -116,8 +117,7 @@ class Keepalive:
     def _answer_due(self) -> float | None:
         if not self._unanswered:
             return None
-        due = max(self._unanswered[0], self._put_off_to) + self._within
-        return max(due, self._grace_to + LATE) if self._grace_to >= self._unanswered[0] else due
+        return max(max(self._unanswered[0], self._put_off_to) + self._within, self._grace_to + LATE)
 
     def _message_due(self) -> float | None:
         return None if self.arriving is None else self._arriving_since + self._message_within

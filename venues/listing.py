@@ -31,6 +31,7 @@ LISTED_WITHIN = 10.0  # seconds for the whole list, however many requests it tak
 MOST_SYMBOLS = 100_000
 LONGEST_WORD = 200  # characters of a symbol, a currency, a kind or a status
 MOST_DIGITS = 40
+RETRIES = 0  # of the connection: who wants the list asks again
 STREAM = "symbols"  # that of the `SnapshotEnd` behind the last instrument of a connection
 
 
@@ -145,7 +146,7 @@ class Listing:
         route = checked_route(self._venue, route)
         name, label, hide = self._venue.name, self._settings.label, self._redactor.text
         connection = Connection(
-            Driver(route, route.subscriptions, venue=name, label=label, retries=0, hide=hide),
+            Driver(route, route.subscriptions, venue=name, label=label, retries=RETRIES, hide=hide),
             fetch_secrets=self._fetch_secrets,
             deliver=deliver,
             clock=self._clock,

@@ -52,8 +52,9 @@ def routes_of(venue: Venue, subscriptions: Sequence[Subscription], settings: Set
         if not _is_made(venue, one):
             continue
         if not any(layer.takes(one, venue) for layer in layers):
-            layers.append(_Layer([]))
-            layers[-1].takes(one, venue)
+            layer = _Layer([])
+            layer.takes(one, venue)
+            layers.append(layer)
     return [
         layer.around(route, venue.name, settings)
         for layer in layers
@@ -72,8 +73,9 @@ def _check_fits(venue: Venue, subscription: Subscription) -> None:
     offer = venue.streams.get(stream)
     if offer is None:
         raise UsageError(f"{venue.name} has no stream {excerpt(stream, 60)}; it has: {', '.join(venue.streams)}")
-    least, most = {"none": (0, 0), "one": (1, 1), "many": (1, None), "any": (0, None)}[offer.symbols]
-    if len(symbols) < least or (most is not None and len(symbols) > most):
+    count = len(symbols)
+    fits = {"none": not count, "one": count == 1, "many": bool(count), "any": True}
+    if not fits[offer.symbols]:
         wanted = {"none": "no symbol", "one": "one symbol"}.get(offer.symbols, "a symbol or several")
         got = excerpt(" ".join(symbols), 60) or "none"
         raise UsageError(f"expected {wanted} for {stream} of {venue.name}, got {got}")
@@ -275,8 +277,7 @@ class _MadeSession:
         symbol = trade.symbol
         items: list[Item] = [trade] if symbol in self._route.wanted else []
         candles = None if symbol is None else self._candles.get(symbol)
-        is_old = trade.extra is not None and trade.extra.get("snapshot") is True
-        if symbol is None or candles is None or is_old:
+        if symbol is None or candles is None or records.is_from_before(trade):
             return items
         clock, time = self._route.clock, trade.time
         self._route.units[symbol] = (trade.price_unit, trade.size_unit)
@@ -311,11 +312,10 @@ class _MadeSession:
     def _on_confirmed(self, item: Confirmed, now: Now) -> list[Item]:
         items: list[Item] = [item] if self._wants(item.symbol) else []
         symbols = self._meant(item.symbol)
-        believed = item.time is not None and bool(symbols) and self._route.clock.see(item.time, now)
-        for symbol in symbols:
-            if item.time is not None and believed:
+        if symbols and item.time is not None and self._route.clock.see(item.time, now):
+            for symbol in symbols:
                 items += self._records(symbol, self._candles[symbol].heard(item.time, now), item.time, now)
-                self._sooner = True
+            self._sooner = True
         sound = [symbol for symbol in symbols if self._live[symbol] and symbol not in self._doubted]
         if sound != symbols:
             return [*items, *(Confirmed(_CANDLES, item.time, symbol) for symbol in sound)]

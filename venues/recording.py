@@ -415,7 +415,7 @@ class _Player:
         if self._verdicts_by is not None and self.over is None:
             ends = self._problems()
             refused = [one.ended for one in self._counted if one.ended in ends]  # in the order of the lines
-            self.over = together([one for one in refused if isinstance(one, VenueRefused) and one.symbols])
+            self.over = together([one for one in refused if isinstance(one, VenueRefused)])
 
     def _problems(self) -> list[MonError]:
         """What ended the run, or would if no more lines ended: not what left others on."""

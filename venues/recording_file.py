@@ -30,6 +30,9 @@ Existing = Literal["refuse", "overwrite", "append"]
 LONGEST_LINE = 40 * 2**20  # bytes: a message of 16 MiB with every other character escaped, and some more
 GZIP = b"\x1f\x8b"
 MOST_WAITING = 32 * 2**20  # bytes that the reader of a pipe has not taken yet
+OWNER_ONLY = 0o600
+END_LOOKED_FOR_IN = 65_536  # bytes at once, from the end of a file
+COMPRESSION = 5  # of 9: nearly as small, and quick enough for every line
 TAKES_NOTHING = 0.25  # seconds after which the end of a recording is not waited for
 
 
@@ -153,7 +156,7 @@ class RecordingFile:
 
     def _begin(self) -> None:
         if self._zips:
-            self._file = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", compresslevel=5, mtime=0)
+            self._file = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", compresslevel=COMPRESSION, mtime=0)
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -167,7 +170,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
     number = 0
     try:
         with path.open("rb") as raw:  # opened once: it may be a pipe
-            lines = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == GZIP else raw
+            lines = gzip.GzipFile(fileobj=raw) if raw.peek().startswith(GZIP) else raw
             while line := lines.readline(LONGEST_LINE):
                 number += 1
                 if not line.endswith(b"\n"):
@@ -189,13 +192,13 @@ def _opened(path: Path, existing: Existing) -> int:
     try:
         kind = os.stat(path).st_mode
     except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
     else:
         descriptor = _opened_again(path, kind, existing)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             _lock(path, descriptor)
-            os.fchmod(descriptor, 0o600)
+            os.fchmod(descriptor, OWNER_ONLY)
     except BaseException:
         os.close(descriptor)
         raise
@@ -254,14 +257,13 @@ def _cut_last_line(raw: BinaryIO) -> int:
     descriptor = raw.fileno()
     size = end = os.fstat(descriptor).st_size
     while end:
-        begin = max(0, end - 65_536)
+        begin = max(0, end - END_LOOKED_FOR_IN)
         at = os.pread(descriptor, end - begin, begin).rfind(b"\n")
         if at >= 0:
             end = begin + at + 1
             break
         end = begin
-    if end < size:
-        os.ftruncate(descriptor, end)
+    os.ftruncate(descriptor, end)
     return size - end
 
 

@@ -117,7 +117,7 @@ class Redactor:
         if path == shown_path:
             return
         # A server behind another one may know the end of the path only.
-        begin = path.rfind("/", 0, max(0, path.rfind("/", 0, _first_difference(path, shown_path) + 1)))
+        begin = path.rfind("/", 0, path.rfind("/", 0, _first_difference(path, shown_path) + 1))
         for start in {0, max(0, begin)}:
             if len(path) - start >= SHORTEST_BY_VALUE:
                 self._hide(unquote(path[start:]), shown_path[start:])
@@ -220,7 +220,7 @@ def _without_beginning(text: str, hidden: _Hidden) -> str:
     in_shown = hidden.shown.find(beginning)  # what stands in a secret's place may read like its beginning
     while (at := text.find(beginning, start)) >= 0:
         end = at + SHORTEST_BY_VALUE
-        if in_shown >= 0 and text.startswith(hidden.shown, max(0, at - in_shown)):
+        if in_shown >= 0 and text.startswith(hidden.shown, at - in_shown):
             start = end
             continue
         while text[end : end + 1] == hidden.value[end - at : end - at + 1] != "":

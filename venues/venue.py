@@ -332,7 +332,8 @@ def symbol_of(subscription: Subscription) -> str | None:
     """The one symbol of a subscription; None where it has none, several, or topics instead."""
     if STREAMS[subscription.stream].topics or len(subscription.symbols) != 1:
         return None
-    return subscription.symbols[0]
+    (symbol,) = subscription.symbols
+    return symbol
 
 
 def has_several(subscription: Subscription) -> bool:

@@ -37,7 +37,6 @@ EXPLAINED: dict[str, str] = {
     "cli/run/suggestions.py nearest: "
     "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
-    "venues/keepalive.py Keepalive.__init__: self._grace_to = 0.0 -> self._grace_to = (-1.0)": "no ping is that early",
     "cli/output/standing.py Stand.__init__: "
     "self.changed = False # whether its last status has another state than the one before -> "
     "pass # whether its last status has another state than the one before": "it is set before it is read",
@@ -103,6 +102,9 @@ EXPLAINED: dict[str, str] = {
         "every frame goes the longer way then, to the same end"
     ),
     "venues/simulator/world_clock.py turn: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
+        "to asyncio a delay below 0 is one of 0"
+    ),
+    "venues/connection.py Connection._read: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
         "to asyncio a delay below 0 is one of 0"
     ),
     "venues/kraken/simulator/market.py (module): _EXACT: Final = Context(prec=1_000) -> "

@@ -206,3 +206,92 @@ def test_an_address_whose_host_is_in_doubt_is_not_followed(url: str) -> None:
     _, lost = play(answer(url=url))
     assert isinstance(lost, Lost)
     assert not lost.retry
+
+
+def nothing_at(name: str) -> str:
+    return f"expected a value at `{name}`, got none (the answer to the negotiation)"
+
+
+def offers(*sizes: int) -> HttpResponse:
+    return answer(connectionId="c", availableTransports=[{"transport": "x" * size} for size in sizes])
+
+
+LONG = "x" * 38
+NO_WEBSOCKETS = "expected a hub that offers WebSockets, this one offers "
+NO_ADDRESS = "expected an address at `url` of the answer to the negotiation, got "
+PLAIN = "the negotiation leads to an address without encryption, which is not followed"
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (answer(), nothing_at("connectionId")),
+        (answer(connectionToken="t", negotiateVersion=0), nothing_at("connectionId")),
+        (answer(connectionId="c", negotiateVersion=1), nothing_at("connectionToken")),
+        (answer(connectionId="c", negotiateVersion=2), nothing_at("connectionToken")),
+        (answer(connectionId="", negotiateVersion=0), nothing_at("connectionId")),
+        (
+            answer(connectionId="c", availableTransports=[{"transport": "LongPolling"}, {"transport": "Smoke"}]),
+            f"{NO_WEBSOCKETS}LongPolling, Smoke",
+        ),
+        (
+            answer(connectionId="c", availableTransports=[]),
+            f"{NO_WEBSOCKETS}nothing",
+        ),
+        (offers(40, 41), f"{NO_WEBSOCKETS}{'x' * 40}, {'x' * 39}…"),
+        (offers(38, 38, 38, 38, 40), f"{NO_WEBSOCKETS}{(LONG + ', ') * 4}{'x' * 40}"),
+        (offers(38, 38, 38, 39, 40), f"{NO_WEBSOCKETS}{(LONG + ', ') * 3}{'x' * 39}, {'x' * 38}…"),
+        (answer(url="http://elsewhere.example/hub"), PLAIN),
+        (answer(url="ws://elsewhere.example/hub"), PLAIN),
+        (answer(url="https://elsewhere.example:0/hub"), f"{NO_ADDRESS}https://elsewhere.example:0/hub"),
+        (answer(url="https://elsewhere.example:x/hub"), f"{NO_ADDRESS}https://elsewhere.example:x/hub"),
+        (answer(url="https://elsewhere.example/a b"), f"{NO_ADDRESS}https://elsewhere.example/a b"),
+        (answer(url="https://"), f"{NO_ADDRESS}https://"),
+        (answer(url="ftp://" + "x" * 94), f"{NO_ADDRESS}ftp://{'x' * 94}"),
+        (answer(url="ftp://" + "x" * 95), f"{NO_ADDRESS}ftp://{'x' * 93}…"),
+    ],
+)  # fmt: skip
+def test_why_an_answer_leads_nowhere(response: HttpResponse, words: str) -> None:
+    requests, lost = play(response)
+    assert len(requests) == 1
+    assert lost == Lost(words, retry=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://e.example:1/hub", "https://e.example:65535/hub", "http://127.0.0.1:1/hub", "wss://e.example/hub"]
+)
+def test_an_address_that_is_followed(url: str) -> None:
+    (_, second), dial = play(answer(url=url + "#part"), answer(connectionId="c"))
+    assert isinstance(dial, Dial)
+    assert second.url.startswith(url.replace("wss:", "https:") + "/negotiate?")
+    assert dial.url == url.replace("http", "ws") + "?id=c"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b" busy \n", "busy"), (b"\xff", "\ufffd"), (b"x" * 200, "x" * 200), (b"x" * 201, "x" * 199 + "…")],
+)
+@pytest.mark.parametrize(
+    ("status", "retry_after", "after"),
+    [(503, None, None), (503, 0.0, 0.0), (503, 86_400.0, 86_400.0), (503, 86_401.0, 86_400.0), (404, 5.0, None)],
+)
+def test_what_is_said_of_another_status_than_200(
+    status: int, retry_after: float | None, after: float | None, body: bytes, said: str
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def refused(status: int, body: str) -> Lost:
+        asked.append((status, body))
+        return Lost("why", retry=status == 503)
+
+    opening = negotiated(HUB, "token", refused)
+    next(opening)
+    with pytest.raises(NotOpened) as raised:
+        opening.send(HttpResponse(status, body, retry_after))
+    assert asked == [(status, said)]
+    assert raised.value.problem == Lost("why", retry=status == 503, after=after)
+
+
+@pytest.mark.parametrize(("length", "words"), [(300, "x" * 300), (301, "x" * 299 + "…"), (0, "")])
+def test_a_hub_s_own_words_are_said(length: int, words: str) -> None:
+    assert play(answer(error="x" * length))[1] == Refused(f"the hub refuses to negotiate: {words}")

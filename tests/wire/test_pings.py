@@ -45,8 +45,13 @@ def test_each_answer_is_to_the_oldest_ping() -> None:
     pings = begun()
     pings.tick(at(11))
     assert pings.pong(at(11.5)) == [pong(11.5, 1500.0)]
-    assert pings.pong(at(11.50025), 7) == [pong(11.50025, 500.25, 7)]
+    assert pings.pong(at(11.5002504), 7) == [pong(11.5002504, 500.25, 7)], "to the microsecond"
     assert pings.pong(at(12)) == [], "an answer to nothing"
+
+
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(0.0001234, 0.123), (0.0001236, 0.124), (1.2345678, 1234.568)])
+def test_a_round_trip_is_told_to_the_microsecond(seconds: float, milliseconds: float) -> None:
+    assert begun().pong(at(10 + seconds)) == [pong(10 + seconds, milliseconds)]
 
 
 def test_after_five_seconds_without_an_answer_it_is_stale_once_and_waits_for_it() -> None:

@@ -190,6 +190,15 @@ def test_attachments_that_an_older_server_never_sends_cost_nothing() -> None:
     assert link.receive(b"\x04ab", NOW) != []  # awaited no more
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_up_to_a_hundred_attachments_are_awaited(count: int) -> None:
+    link = new_link()
+    assert link.receive(b'45%d-["a"]' % count, NOW) == [BadPacket(BINARY)]
+    for _ in range(count):
+        assert link.receive(b"\xff", NOW) == []
+    assert link.receive(b'42["still"]', NOW) == [Event("still", [])]
+
+
 def test_binary_data_that_nothing_announced() -> None:
     assert new_link().receive(b"\x04\xff", NOW) == [
         BadPacket("expected an Engine.IO packet in text, got 2 bytes of other data")
@@ -352,6 +361,17 @@ def test_a_heartbeat_without_end_is_no_endless_loop(longest: str) -> None:
 )
 def test_what_an_http_status_means(status: int, body: str, problem: Lost | Refused) -> None:
     assert verdict(status, body) == problem
+
+
+@pytest.mark.parametrize(
+    ("status", "is_none"),
+    [(200, True), (299, True), (300, False), (403, False), (404, True), (405, True), (406, False), (409, False),
+     (410, True), (411, False), (425, False), (426, True), (427, False)],
+)  # fmt: skip
+def test_which_statuses_come_from_who_is_no_socketio_server(status: int, *, is_none: bool) -> None:
+    problem = verdict(status, "")
+    assert problem.reason.startswith("this is no Socket.IO server: ") is is_none
+    assert is_none is (problem == Lost(problem.reason, retry=False) and status != 300)
 
 
 def test_a_server_with_maxpayload_may_leave_the_sid_out() -> None:

@@ -269,6 +269,23 @@ def test_half_a_frame_at_the_end_is_the_librarys_to_say() -> None:
     assert "2 bytes, expected 5" in str(line.protocol.parser_exc)
 
 
+def test_what_is_within_a_large_frame_is_no_message_however_it_looks() -> None:
+    payload = b"\x81\x02hi" * 17_000
+
+    async def scenario() -> Line:
+        line = Line()
+        line.open()
+        frame = Frame(Opcode.BINARY, payload, True).serialize(mask=False, extensions=[])
+        head = len(frame) - len(payload)
+        for begin, end in ((0, head + 20_000), (head + 20_000, head + 40_000), (head + 40_000, None)):
+            line.socket.data_received(frame[begin:end] + (b"" if end else b"\x81\x02ok"))
+        return line
+
+    line = asyncio.run(scenario())
+    assert line.got == [payload, b"ok"]
+    assert line.more == [True, True, False]
+
+
 def test_after_the_goodbye_nothing_is_handed_over() -> None:
     async def scenario() -> Line:
         line = Line()
@@ -290,6 +307,12 @@ def test_after_the_goodbye_nothing_is_handed_over() -> None:
         (b"\x82\x01", [], b"\x82\x01", True),
         (b"\x81\x7e\x00", [], b"\x81\x7e\x00", True),
         (b"\x81\x7e\x00\x01", [], b"\x81\x7e\x00\x01", True),
+        (b"\x81\x7e\x00\x00", [b""], b"", False),
+        (b"\x81\x7d" + b"a" * 125, [b"a" * 125], b"", False),
+        (b"\x81\x7d" + b"a" * 124, [], b"\x81\x7d" + b"a" * 124, True),
+        (b"\x81\x7e\x01\x02" + b"a" * 258, [b"a" * 258], b"", False),
+        (b"\x80\x00", [], b"\x80\x00", False),
+        (b"\x83\x00", [], b"\x83\x00", False),
         (b"\x81\x7e\x00\x01a\x01", [b"a"], b"\x01", False),
         (b"\x81\x7f\x00", [], b"\x81\x7f\x00", False),
         (b"\x81\x7e\x01\x00" + b"a" * 256 + b"\x81\x80", [b"a" * 256], b"\x81\x80", False),

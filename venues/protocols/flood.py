@@ -6,6 +6,8 @@ because each of them is a sign of life.
 
 from __future__ import annotations
 
+import math
+
 MOST_AT_ONCE = 1200  # such messages: what a server may send in a burst …
 MOST_A_SECOND = 100.0  # … and for how long it likes
 LARGE = 12 * 1024  # bytes that cost as much to read as another message
@@ -17,13 +19,13 @@ class FloodGauge:
     """Counts messages that belong to nothing we asked for; an old one is forgotten as time goes on."""
 
     def __init__(self) -> None:
-        self._level = 0.0
-        self._at = 0.0
+        self._room: float = MOST_AT_ONCE  # for so many messages more
+        self._at = -math.inf
 
     def overflows(self, size: int, mono: float) -> bool:
         """Whether one more message, of `size` bytes at the monotonic time `mono`, is too much."""
         if mono > self._at:
-            self._level = max(0.0, self._level - (mono - self._at) * MOST_A_SECOND)
+            self._room = min(MOST_AT_ONCE, self._room + (mono - self._at) * MOST_A_SECOND)
             self._at = mono
-        self._level += 1 + size / LARGE
-        return self._level > MOST_AT_ONCE
+        self._room -= 1 + size / LARGE
+        return self._room < 0

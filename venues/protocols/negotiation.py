@@ -101,7 +101,7 @@ def _read(response: HttpResponse, refused: Callable[[int, str], Refused | Lost])
     if response.status != 200:
         problem = refused(response.status, excerpt(response.body.decode(errors="replace").strip(), 200))
         if isinstance(problem, Lost) and problem.retry and response.retry_after is not None:
-            problem = Lost(problem.reason, after=min(max(response.retry_after, 0.0), LONGEST_RETRY_AFTER))
+            problem = Lost(problem.reason, after=min(response.retry_after, LONGEST_RETRY_AFTER))
         raise NotOpened(problem)
     try:
         return _ANSWER.decode(response.body)

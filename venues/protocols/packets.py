@@ -105,7 +105,7 @@ def read_packet(content: str) -> Packet:
     """
     if content[:1] not in _DIGITS:
         raise ValueError("expected a Socket.IO packet that begins with its type, got a message without one")
-    if content[1:2] != "[" and not content.isascii() and _goes_on_in_other_digits(content):
+    if not content.isascii() and _goes_on_in_other_digits(content):
         raise ValueError("expected a Socket.IO packet with numbers in ASCII digits, got others")
     try:
         packet = _SocketPacket(encoded_packet=content)

@@ -22,6 +22,7 @@ A session gives `Broken` on as `Lost(broken.reason, retry=broken.retry)`. Its li
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -32,10 +33,10 @@ from venues import driver
 from venues.protocols import flood, packets
 from venues.protocols.packets import Packet
 from venues.toolkit.decoding import DECODE_ERRORS, Reader, excerpt, explain
-from venues.venue import Lost, Now
+from venues.venue import Lost
 
 if TYPE_CHECKING:
-    from venues.venue import Refused
+    from venues.venue import Now, Refused
 
 QUERY = "EIO=4&transport=websocket"  # for the URL, after the path `/socket.io/`
 
@@ -182,12 +183,12 @@ class SocketIo:
         # Seconds; before the open packet the interval is None, and there is no timeout.
         self._interval: float | None = None
         self._timeout: float
-        self._beat = 0.0  # newer: the server's last ping, or the open packet; older: the same of ours
+        self._beat = -math.inf  # newer: the server's last ping, or the open packet; older: the same of ours
         self._unanswered = False
         self._idle = flood.FloodGauge()
-        self._last = b""  # the last frame, and when it came
-        self._last_at = Now(0.0, 0)
-        self._part_at = 0.0  # the latest part of a message behind which what is awaited has to wait
+        self._last: bytes  # the last frame …
+        self._last_at = -math.inf  # … and when it came
+        self._part_at = -math.inf  # the latest part of a message behind which what is awaited has to wait
 
     def opened(self, now: Now) -> None:
         """To be called once the WebSocket is open; the server sends first."""
@@ -200,7 +201,7 @@ class SocketIo:
         """What one WebSocket message, text or binary, brings: one item or none, two after a flood."""
         if self._over:
             return []
-        self._last, self._last_at = frame, now
+        self._last, self._last_at = frame, now.mono
         if self._attachments and self._is_attachment(frame):
             return self.meant_nothing() or self._swallow(frame, now)
         try:
@@ -223,7 +224,7 @@ class SocketIo:
 
         A flood of such frames breaks the link: then the answer has a `Broken`, else it is empty.
         """
-        if self._over or not self._idle.overflows(len(self._last), self._last_at.mono):
+        if self._over or not self._idle.overflows(len(self._last), self._last_at):
             return []
         self._out.clear()  # nobody reads the answers to a flood
         return [BadPacket(f"{flood.WORDS} (Socket.IO)"), self._broken(f"the server sent {flood.WORDS}")]
@@ -371,7 +372,9 @@ class SocketIo:
 
     def _awaited_since(self) -> float:
         """When the server was to send its next ping (newer) or its answer to ours (older)."""
-        return self._beat + (self._interval or 0.0 if self._generation == 4 else 0.0)
+        if self._generation == 4 and self._interval is not None:
+            return self._beat + self._interval
+        return self._beat
 
     def _put_off(self, arriving: float) -> None:
         """Allows more time while a message is still arriving: it is a sign of life, and the ping comes behind it.
@@ -382,7 +385,7 @@ class SocketIo:
             self._open_by = max(self._open_by, arriving + OPEN_WITHIN)
         if self._connect_by is not None:
             self._connect_by = max(self._connect_by, arriving + CONNECT_TIMEOUT)
-        if self._last_at.mono <= self._awaited_since():
+        if self._last_at <= self._awaited_since():
             self._part_at = arriving
 
     # --- Socket.IO -------------------------------------------------------------------------------------------------
