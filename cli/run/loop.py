@@ -397,6 +397,7 @@ class Loop:
         limits = self.limits
         limited = not limits.nothing
         while limited and (due := limits.deadline()) is not None and due <= now.mono:
+            due = min(max(due, (self._at or now).mono), now.mono)  # what came last may have made it due, no earlier
             self._tick(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
         line += first_line
         self._at = now

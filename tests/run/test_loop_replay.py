@@ -14,10 +14,11 @@ from cli.run.loop import Then
 from cli.run.source import Embedded
 from tests.run.looped import BOOK, Taken, book, live, loop_of, opened, script
 from tests.run.scripted import Scripted
+from tests.run.test_freshness import end, order, told
 from tests.run.timeless import run
 from venues import venue_named
 from venues.errors import MonError, RecordingError
-from venues.venue import Now
+from venues.venue import Now, Subscription
 
 if TYPE_CHECKING:
     from venues.driver import Delivered
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
 BEGIN = 1_700_118_780_000
 
 
-def replayed(
-    consumer: Taken, events: list[tuple[float, list[Any]]], *, speed: float | None = None, **given: Any
-) -> None:
+def replayed(consumer: Taken, events: list[tuple[float, list[Any]]], *, of: Subscription = BOOK, **given: Any) -> None:
     """Deliver what came at those seconds of a recording, without a pause."""
 
     async def go() -> None:
-        loop, _ = loop_of(consumer, recording=SimpleNamespace(), speed=speed, **given)
-        loop.limits.expect(BOOK, "v", None)
+        loop, _ = loop_of(consumer, recording=SimpleNamespace(), **given)
+        loop.limits.expect(of, "v", None)
         for at, items in events:
             loop._replayed(items, Now(at, BEGIN + round(at * 1000)), 0)
         loop.close()
@@ -43,18 +42,38 @@ def replayed(
     run(go())
 
 
-def test_what_the_limits_say_in_a_replay_is_said_at_its_time() -> None:
-    class Timed(Taken):
-        def deliver(self, items: list[Delivered], line: int = 0) -> None:
-            at = self.loop.at()
-            self.got += [(at.mono, at.epoch_ms - BEGIN, getattr(one, "state", one)) for one in items]
+class Timed(Taken):
+    """Notes when what it gets came: by the recording's clock, and in milliseconds since its beginning."""
 
+    def deliver(self, items: list[Delivered], line: int = 0) -> None:
+        at = self.loop.at()
+        self.got += [(at.mono, at.epoch_ms - BEGIN, getattr(one, "state", one)) for one in items]
+
+
+def test_what_the_limits_say_in_a_replay_is_said_at_its_time() -> None:
     consumer = Timed()
     replayed(consumer, [(5.0, [live(), book(1)]), (8.0, [book(2)]), (8.9, [book(3)])], max_age=1_000)
     assert consumer.got == [
         (5.0, 5_000, "live"), (5.0, 5_000, book(1)), (6.0, 6_000, "stale"), (8.0, 8_000, "live"),
         (8.0, 8_000, book(2)), (8.9, 8_900, book(3)),
     ]  # fmt: skip
+
+
+def test_what_waits_for_a_row_that_goes_passes_when_that_goes_and_then_every_interval() -> None:
+    consumer = Timed()
+    events: list[tuple[float, list[Any]]] = [
+        (5.0, [order("a", 1)]),
+        (5.1, [order("a", 2, "snapshot"), order("b", 2, "snapshot"), end(2)]),
+        (5.2, [order("a", 3, "remove")]),
+        (5.3, [order("b", 4)]),
+        (6.1, [order("b", 5)]),
+        (6.2, [order("b", 6)]),
+    ]
+    replayed(consumer, events, of=Subscription("orders"), every=1_000)
+    assert [(at, told([what])[0]) for at, _, what in consumer.got] == [
+        (5.0, 1), (5.2, 3), (5.2, 2), (5.2, "end 1"), (6.2, 5),
+    ]  # fmt: skip
+    assert all(epoch == round(at * 1000) for at, epoch, _ in consumer.got)
 
 
 @pytest.mark.parametrize(("speed", "gone"), [(None, 2.0), (3.0, 6.0), (float("inf"), 2.0)])
@@ -66,8 +85,8 @@ def test_the_time_of_a_replay_goes_on_as_fast_as_it_is_played(speed: float | Non
         loop._replayed([book(1)], Now(5.0, BEGIN), 0)
         await asyncio.sleep(2)
         now = loop.now()
-        assert now.mono == pytest.approx(5.0 + gone, abs=0.01)
-        assert now.epoch_ms - BEGIN == pytest.approx(gone * 1000, abs=9)
+        assert now.mono == pytest.approx(5.0 + gone, abs=0.001)
+        assert now.epoch_ms - BEGIN == pytest.approx(gone * 1000, abs=1)
         assert loop.at() == Now(5.0, BEGIN), "what was delivered came then"
 
     run(go())
