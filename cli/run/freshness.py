@@ -459,8 +459,9 @@ class Limits:
 
     def _young(self, item: Delivered, line: int, now: Now) -> list[Delivered]:
         passed = self._judged(item, line, now)
-        if len(passed) != 1 or passed[0] is not item:
-            self._said += [one for one in passed if one is not item]
+        for one in passed:
+            if one is not item:
+                self._said.append(one)
         return passed
 
     def _judged(self, item: Delivered, line: int, now: Now) -> list[Delivered]:

@@ -12,9 +12,9 @@ import pytest
 from cli.errors import INTERRUPTED
 from cli.run.loop import Then
 from cli.run.source import Embedded
+from tests.run.dated import end, order, told
 from tests.run.looped import BOOK, Taken, book, live, loop_of, opened, script
 from tests.run.scripted import Scripted
-from tests.run.test_freshness import end, order, told
 from tests.run.timeless import run
 from venues import venue_named
 from venues.errors import MonError, RecordingError
