@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 RETRIES = 2  # before anything is sent: one more try often helps, and a script does not want to wait for long
 LONGEST_LINE = 64 * 1024  # bytes
+READ_AT_ONCE = 64 * 1024
 MOST_UNDERWAY = 500
 MOST_UNWRITTEN = 1_000
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
@@ -414,7 +415,7 @@ class _StdinLines:
 def _chunk() -> bytes:
     while True:
         try:
-            return os.read(STDIN, 65536)
+            return os.read(STDIN, READ_AT_ONCE)
         except BlockingIOError:  # somebody set it so
             select.select([STDIN], [], [])
         except OSError:

@@ -30,7 +30,7 @@ class Ending:
         self.code = OK
         self.problem: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._at = 0.0  # when the end was asked for
+        self._at: float  # when the end was asked for
         self._next_signal: asyncio.Future[int] | None = None
 
     @property

@@ -221,7 +221,7 @@ class Judge:
             self._end_with(record)
         elif self._left is not None:
             self._left -= 1 if self._how.answers else len(passed) - printed
-            self.is_over = self._left <= 0
+            self.is_over = not self._left
         self._remember(record, key, stand)
 
     def _is_true(self, condition: Condition, record: Record, stand: Stand) -> bool:

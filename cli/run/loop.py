@@ -109,7 +109,7 @@ class Loop:
         self._at_once = at_once
         self._sources: list[Source] = []
         self._thens: list[Then | None] = []  # of each source
-        self._once_within_ms = 0  # of the slowest stream
+        self._once_within_ms: list[int] = []  # of each stream
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
         self._at: Now | None = None  # when what is being delivered came
@@ -161,7 +161,7 @@ class Loop:
         self._venues.append(venue)
         self._embedded = embedded
         for one in subscriptions:
-            self._once_within_ms = max(self._once_within_ms, round(venue.streams[one.stream].once_within * 1000))
+            self._once_within_ms.append(round(venue.streams[one.stream].once_within * 1000))
         return settings
 
     def is_open(self) -> bool:
@@ -191,7 +191,7 @@ class Loop:
     def set_timers(self) -> None:
         """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
-        timeout = request.timeout or (self._once_within_ms if request.once and self._sources else None)
+        timeout = request.timeout or (max(self._once_within_ms) if request.once and self._sources else None)
         if timeout is not None:
             self._deadlines.append(loop.call_later(timeout / 1000, self._on_timeout, timeout))
         if request.duration is not None:
@@ -292,7 +292,7 @@ class Loop:
     def _leave_within(self) -> float | None:
         """The seconds that may be taken to leave the venues in order."""
         hurry = self._ending.hurry_left()
-        return LEAVE_WITHIN if hurry is None else max(0.0, hurry - self._last_words_within)
+        return LEAVE_WITHIN if hurry is None else hurry - self._last_words_within
 
     def _leave(self) -> None:
         for source in self._sources:
@@ -301,12 +301,13 @@ class Loop:
     async def _run(self) -> None:
         if not self._sources and self._recording is None:
             await asyncio.Event().wait()  # a bot without a market goes on with its other work
-        if len(self._sources) == 1:
-            await self._run_source(self._sources[0])
-        elif any(then is not None for then in self._thens):
-            await self._run_in_order()
-        else:
-            await self._run_several()
+        match self._sources:
+            case [source]:
+                await self._run_source(source)
+            case _ if any(then is not None for then in self._thens):
+                await self._run_in_order()
+            case _:
+                await self._run_several()
         if self._recording is not None and (rest := self.limits.rest()):
             self._consumer.deliver(rest)
 
@@ -416,7 +417,7 @@ class Loop:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_due = due
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now.mono), self._on_timer)
+        self._timer = asyncio.get_running_loop().call_later(due - now.mono, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
