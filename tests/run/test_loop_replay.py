@@ -42,6 +42,54 @@ def replayed(consumer: Taken, events: list[tuple[float, list[Any]]], *, of: Subs
     run(go())
 
 
+def test_what_still_waits_comes_at_the_end_of_a_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Taken()
+
+    async def play(_: Any) -> None:
+        deliver = scripted.ran[-1]["deliver_replayed"]
+        for number in range(3):
+            deliver([book(number)], Now(5.0 + number / 10, BEGIN + 100 * number), 0)
+
+    scripted = Scripted(monkeypatch, play)
+
+    async def go() -> None:
+        loop, _ = loop_of(consumer, recording=SimpleNamespace(), every=1_000)
+        await opened(loop)
+        await loop.watch()
+
+    run(go())
+    assert [what for _, _, what in consumer.got] == [book(0), book(2)]
+
+
+def test_who_judges_by_himself_gets_a_replay_unjudged() -> None:
+    """Where nothing depends on the time between two events the consumer asks the judge, and nobody else does."""
+    judge: Any = SimpleNamespace(ticks=False, deadline=lambda: None, passes=lambda items: [])
+    consumer = Taken()
+
+    async def go() -> None:
+        loop, _ = loop_of(consumer, recording=SimpleNamespace())
+        loop.limits.judge = judge
+        loop._replayed([book(1)], Now(5.0, BEGIN), 0)
+        judge.ticks = True
+        loop._replayed([book(2)], Now(6.0, BEGIN), 0)
+
+    run(go())
+    assert [what for _, _, what in consumer.got] == [book(1)]
+
+
+def test_what_was_recorded_is_that_of_the_source_that_was_opened_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        Scripted(monkeypatch, script(), script(), script())
+        loop, _ = loop_of(Taken(), recording=SimpleNamespace())
+        for number in range(3):
+            await opened(loop)
+            source: Any = loop._sources[-1]
+            source.played = lambda number=number: [("v", number)]
+            assert loop.recorded() == [("v", number)]
+
+    run(go())
+
+
 class Timed(Taken):
     """Notes when what it gets came: by the recording's clock, and in milliseconds since its beginning."""
 
