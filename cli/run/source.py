@@ -471,8 +471,7 @@ def _with_wanted(recorded: Sequence[Subscription], wanted: Sequence[Subscription
 def is_part_of(one: Subscription, wanted: Sequence[Subscription]) -> bool:
     """Whether a route's subscription is one of those that are wanted, or some of its symbols."""
     return any(
-        one == whole or (set(one.symbols) < set(whole.symbols) and replace(whole, symbols=one.symbols) == one)
-        for whole in wanted
+        set(one.symbols) <= set(whole.symbols) and replace(whole, symbols=one.symbols) == one for whole in wanted
     )
 
 

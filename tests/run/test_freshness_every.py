@@ -9,7 +9,7 @@ import pytest
 from cli.output.weights import weight
 from cli.run import freshness
 from cli.run.freshness import Every
-from tests.run.dated import at, full, order, status, told
+from tests.run.dated import at, end, full, order, status, told
 from venues.records import Book, Order
 
 
@@ -49,6 +49,21 @@ def test_a_row_that_stops_matching_leaves_a_full_state_and_waits_behind_it() -> 
     stage.passes(full(2, "a", "b"), at(0.5))
     assert stage.passes([order("a", 3, "remove", match=False)], at(0.6)) == []
     assert told(stage.tick(at(1))) == [2, "end 1", 3]
+
+
+def test_what_changes_in_a_full_state_that_waits_is_part_of_it() -> None:
+    stage = Every(1_000)
+    stage.passes(full(1, "a", "b"), at(0))
+    stage.passes(full(2, "a", "b"), at(0.5))
+    assert stage.passes([order("a", 3)], at(0.6)) == []
+    assert stage.tick(at(1)) == [order("a", 3, "snapshot"), order("b", 2, "snapshot"), end(2)]
+
+
+def test_a_row_that_stops_matching_waits_as_any_other() -> None:
+    stage = Every(1_000)
+    assert told(stage.passes([order("a", 1, "remove", match=False)], at(0))) == [1]
+    assert stage.passes([order("a", 2, "remove", match=False)], at(0.5)) == []
+    assert told(stage.tick(at(1))) == [2]
 
 
 def test_a_full_state_waits_for_its_rows_and_for_the_one_before() -> None:
@@ -191,17 +206,20 @@ def test_ever_new_keys_let_what_waits_pass_early(monkeypatch: pytest.MonkeyPatch
     assert told(stage.passes([order("0", 10)], at(0.2))) == [10], "and may pass again at once"
 
 
-@pytest.mark.parametrize(("waiting_still", "passed"), [(1, [9]), (2, [8, 8, 9])])
+@pytest.mark.parametrize(
+    ("waiting_still", "second", "passed"),
+    [(1, 1.2, [9]), (1, 1.0, [9]), (1, 0.9, [8, 9]), (2, 1.2, [8, 8, 9])],
+)
 def test_of_many_keys_half_may_go_on_waiting(
-    waiting_still: int, passed: list[int], monkeypatch: pytest.MonkeyPatch
+    waiting_still: int, second: float, passed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the one that has just passed it is two of four, or one more."""
+    """With the one that has just passed it is two of four, or one more; those before may pass again after a second."""
     monkeypatch.setattr(freshness, "MOST_KEYS", 4)
     stage = Every(1_000)
     stage.passes([order(f"old {number}", 1) for number in range(4 - waiting_still)], at(0))
     for number in (1, 8):
         stage.passes([order(f"young {one}", number) for one in range(waiting_still)], at(0.5))
-    assert told(stage.passes([order("new", 9)], at(1.2))) == passed
+    assert told(stage.passes([order("new", 9)], at(second))) == passed
 
 
 def test_a_row_of_a_symbol_that_was_interrupted_may_pass_at_once() -> None:
