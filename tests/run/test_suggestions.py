@@ -45,6 +45,7 @@ def test_what_has_no_letters_means_nothing(asked: str) -> None:
         ("BTC", [], ["BTD", "BTC-EUR=BTC/EUR"], ["BTC-EUR"]),
         # what is alike to what was typed, before what is alike to what a rule makes of it
         ("BTC", ["XBT"], ["XBT-USD=XBT/USD", "BTC-USD=BTC/USD"], ["BTC-USD", "XBT-USD"]),
+        ("BTCX", ["BTC"], ["A-BTC=BTC/A", "BTC-XY=BTC/A"], ["BTC-XY", "A-BTC"]),
         # then the commoner quote
         ("BTC", [], ["BTC-EUR=BTC/EUR", "BTC-USD=BTC/USD", "ETH-USD=ETH/USD"], ["BTC-USD", "BTC-EUR"]),
         # then the alphabet
@@ -63,7 +64,9 @@ def test_what_is_meant_by_a_rule_comes_in_order(
         ("BTCUSDX", ["BTC-USDT"], ["BTC-USDT"]),
         ("AB", ["AC"], []),  # half of the letters
         ("ABCD", ["BADC"], []),  # all letters, in no order
+        ("ABCD", ["BADC=BA/DC"], []),
         ("ABCDE", ["ABCXY"], ["ABCXY"]),  # three of five
+        ("ABC", ["ABCDEFG"], ["ABCDEFG"]),  # all of three, which are as much of seven
         ("SPOT_AB_USDT", ["SPOT_CD_USDT"], []),  # of what they do not share, nothing
         ("SPOT_AB_USDT", ["SPOT_AC_USDT"], ["SPOT_AC_USDT"]),  # of what they do not share, half
         ("SPOT_ABC_USDT", ["SPOT_AXY_USDT"], []),
@@ -79,6 +82,7 @@ def test_without_a_rule_it_is_what_is_alike(asked: str, have: list[str], found: 
 
 
 def test_what_is_much_less_alike_than_the_nearest_is_not_meant() -> None:
+    assert nearest("BTCUSDX", known("Q-BTCUSDT=BTC/USDT", "1-BTCUSD")) == ["Q-BTCUSDT"], "it has the same base"
     have = known("ABCDEFGHIK", "ABCDEFGXYZ", "ABCDEFXYZV")
     assert nearest("ABCDEFGHIJ", have) == ["ABCDEFGHIK"]
     assert nearest("ABCDEFGHIJ", have[1:]) == ["ABCDEFGXYZ", "ABCDEFXYZV"]
