@@ -115,8 +115,8 @@ class Loop:
         self._at: Now | None = None  # when what is being delivered came
         self._played: tuple[Now, float] | None = None  # the time of the latest recorded event, and when it was played
         self._timer: asyncio.TimerHandle | None = None  # rings at the next deadline of the limits
-        self._timer_due = math.inf
-        self._asyncio: asyncio.AbstractEventLoop | None = None
+        self._timer_due: float
+        self._asyncio: asyncio.AbstractEventLoop
         self._deadlines: list[asyncio.TimerHandle] = []  # of --timeout and --duration
         self._venues: list[Venue] = []  # with a connection
         self._embedded: Embedded | None = None
@@ -269,7 +269,6 @@ class Loop:
         """Stop the timer of the limits: they say nothing from now on."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
 
     def close(self) -> str | None:
         """Put what was recorded into its file; to be called also after an error.
@@ -359,7 +358,6 @@ class Loop:
 
     def came_late(self, record: Record) -> None:
         """--max-age has passed while a record waited for its reader. May be called from any thread."""
-        assert self._asyncio is not None
         with contextlib.suppress(RuntimeError):  # the event loop is gone
             self._asyncio.call_soon_threadsafe(self._on_late, record)
 

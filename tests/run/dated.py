@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from venues.records import Book, Order, SnapshotEnd, State, Status, Trade
+from venues.records import Book, Order, Quote, SnapshotEnd, State, Status, Trade
 from venues.venue import Now
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ def book(number: int, **fields: Any) -> Book:
 
 def trade(number: int, **fields: Any) -> Trade:
     return Trade(venue="v", received=number, price=ONE, size=ONE, side="buy", **fields)
+
+
+def quote(symbol: str, number: int) -> Quote:
+    return Quote(venue="v", symbol=symbol, received=number)
 
 
 def order(name: str, number: int, change: Any = "update", **fields: Any) -> Order:

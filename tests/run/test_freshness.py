@@ -66,6 +66,29 @@ def test_data_of_a_time_that_is_still_to_come_is_new(time: int, until: float) ->
     assert stage.deadline() == until
 
 
+def test_what_comes_before_the_stream_is_live_passes() -> None:
+    stage = max_age(live=False)
+    assert not stage.is_holding
+    assert stage.passes(Confirmed("book"), at(1)) == [Confirmed("book")]
+    assert stage.passes(book(1), at(1)) == [book(1)]
+    assert stage.deadline() is None
+
+
+@pytest.mark.parametrize(("ms", "said"), [(0, [1]), (1, ["stale"]), (-500, [1])])
+def test_the_age_is_that_by_the_venues_clock(ms: int, said: list[Any]) -> None:
+    stage = max_age()
+    assert stage.passes(ClockOffset("book", ms), at(9)) == [ClockOffset("book", ms)]
+    assert told(stage.passes(book(1, time=9_000), at(10))) == said
+
+
+def test_of_very_many_rows_only_the_latest_may_be_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.run.freshness.MOST_REMEMBERED", 3)
+    stage = max_age("orders")
+    for name in "abcad":
+        stage.passes(order(name, 1), at(0.5))
+    assert [stage.good_until(order(name, 1)) for name in "abcd"] == [1.5, None, 1.5, 1.5]
+
+
 def test_silence_is_stale_at_the_deadline_and_once() -> None:
     stage = max_age()
     assert stage.deadline() == 1.0
@@ -242,6 +265,10 @@ def test_what_still_waits_comes_at_the_end() -> None:
     assert told(limits.rest()) == [2]
     assert limits.rest() == []
     assert limits_of(1_000).rest() == []
+
+
+def test_nothing_is_said_before_anything_has_come() -> None:
+    assert not Limits(1_000).says(status("stale"))
 
 
 def test_what_max_age_said_is_known_apart_from_what_the_venue_said() -> None:

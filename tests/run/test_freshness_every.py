@@ -9,7 +9,7 @@ import pytest
 from cli.output.weights import weight
 from cli.run import freshness
 from cli.run.freshness import Every
-from tests.run.dated import at, end, full, order, status, told
+from tests.run.dated import at, end, full, order, quote, status, told
 from venues.records import Book, Order
 
 
@@ -80,6 +80,23 @@ def test_a_full_state_waits_for_its_rows_and_for_the_one_before() -> None:
     assert told(stage.tick(at(2.5))) == ["end 0"]
 
 
+def test_after_a_full_state_its_rows_change_by_themselves() -> None:
+    stage = Every(1_000)
+    stage.passes(full(1, "a"), at(0))
+    stage.passes(full(2, "a"), at(0.5))
+    assert told(stage.tick(at(1))) == [2, "end 1"]
+    assert stage.deadline() is None
+    assert told(stage.passes([order("a", 3)], at(2.5))) == [3]
+
+
+def test_before_the_end_of_a_full_state_that_lost_rows_what_waits_passes() -> None:
+    stage = Every(1_000)
+    stage.passes([order("a", 1)], at(0))
+    stage.passes([order("a", 2)], at(0.5))
+    assert told(stage.passes([end(3)], at(0.6))) == [2, "end 3"]
+    assert stage.rest() == []
+
+
 def test_a_full_state_drops_the_rows_that_it_does_not_have() -> None:
     stage = Every(1_000)
     stage.passes([order("a", 1), order("b", 1)], at(0))
@@ -119,6 +136,41 @@ def test_of_several_symbols_only_that_one_is_dropped_which_is_not_live() -> None
     stage.passes([b(4)], at(1.5))
     assert told(stage.passes([status("stale")], at(1.6))) == ["stale"]
     assert stage.rest() == []
+
+
+def test_what_waits_of_a_symbol_that_is_interrupted_is_dropped() -> None:
+    stage = Every(1_000, several=True)
+    stage.passes([quote("A", 1), quote("B", 1)], at(0))
+    stage.passes([quote("A", 2), quote("B", 2)], at(0.5))
+    stage.passes([status("stale", "quotes", symbol="A")], at(0.6))
+    assert stage.deadline() == 1.0
+    assert stage.rest() == [quote("B", 2)]
+
+
+def several_that_wait() -> Every:
+    """A full state that waits, with a new symbol in it, of which one is interrupted."""
+    stage = Every(1_000, several=True)
+    stage.passes([quote("A", 1), quote("B", 1), end(2, "quotes")], at(0))
+    rows = [quote(symbol, 2) for symbol in "ABC"]
+    assert stage.passes([*rows, end(3, "quotes")], at(0.5)) == []
+    assert told(stage.passes([status("stale", "quotes", symbol="A")], at(0.6))) == ["stale"]
+    return stage
+
+
+def test_of_a_full_state_that_waits_the_others_pass_in_their_time_and_its_end_when_all_are_there() -> None:
+    stage = several_that_wait()
+    assert stage.tick(at(0.7)) == [quote("C", 2)], "which was new"
+    assert stage.deadline() == 1.0
+    assert stage.tick(at(1.0)) == [quote("B", 2)]
+    assert stage.passes([status("live", "quotes", symbol="A")], at(1.1)) == [status("live", "quotes", symbol="A")]
+    assert stage.passes([quote("A", 3)], at(1.2)) == [quote("A", 3), end(3, "quotes")]
+
+
+def test_the_end_of_a_full_state_comes_before_what_changes_after_it_is_complete() -> None:
+    stage = several_that_wait()
+    stage.tick(at(1.0))
+    closed = status("closed", "quotes", symbol="A")
+    assert stage.passes([closed, quote("B", 3)], at(2.0)) == [closed, end(2, "quotes"), quote("B", 3)]
 
 
 # --- what --every may keep

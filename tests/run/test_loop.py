@@ -60,6 +60,43 @@ def test_of_several_sources_each_has_its_number(monkeypatch: pytest.MonkeyPatch)
     assert scripted.left >= 3
 
 
+@pytest.mark.parametrize("ends_with", [None, VenueUnreachable("gone")])
+def test_when_one_of_several_sources_has_ended_for_good_the_others_are_left(
+    ends_with: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = [2] if ends_with is None else [2, ends_with]
+    scripted = Scripted(monkeypatch, script(1, book(1), ends=False), script(*steps), script(ends=False))
+    consumer = Taken()
+
+    async def go() -> None:
+        loop, ending = loop_of(consumer)
+        await opened(loop, "kraken", "woox", "nexus")
+        monkeypatch.setattr(loop, "_lists", lambda: None)
+        asyncio.get_running_loop().call_later(9, ending.stop, 7)
+        await loop.watch()
+        assert not [task for task in asyncio.all_tasks() if "_run_source" in repr(task)]
+        assert (ending.problem, seconds()) == ((None, 9) if ends_with is None else (ends_with, 2))
+
+    run(go())
+    assert scripted.left >= 3
+
+
+def test_a_run_that_is_given_up_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    Scripted(monkeypatch, script(ends=False))
+
+    async def go() -> None:
+        loop, _ = loop_of(Taken())
+        await opened(loop)
+        watching = asyncio.create_task(loop.watch())
+        await asyncio.sleep(1)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await asyncio.sleep(0.1)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(go())
+
+
 def test_a_source_gets_what_the_request_says(monkeypatch: pytest.MonkeyPatch) -> None:
     scripted = Scripted(monkeypatch, script())
 

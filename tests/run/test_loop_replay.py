@@ -11,6 +11,7 @@ import pytest
 
 from cli.errors import INTERRUPTED
 from cli.run.loop import Then
+from cli.run.options import existing_file
 from cli.run.source import Embedded
 from tests.run.dated import end, order, told
 from tests.run.looped import BOOK, Taken, book, live, loop_of, opened, script
@@ -128,6 +129,7 @@ def test_what_waits_for_a_row_that_goes_passes_when_that_goes_and_then_every_int
 def test_the_time_of_a_replay_goes_on_as_fast_as_it_is_played(speed: float | None, gone: float) -> None:
     async def go() -> None:
         loop, _ = loop_of(Taken(), recording=SimpleNamespace(), speed=speed)
+        assert loop.at().mono == pytest.approx(1_000, abs=0.01), "nothing has come yet"
         before = loop.now()
         assert before.mono == pytest.approx(1_000, abs=0.01)
         loop._replayed([book(1)], Now(5.0, BEGIN), 0)
@@ -229,6 +231,43 @@ def test_who_has_had_enough_is_told_in_words_what_was_not_written() -> None:
         loop._recorder = Broken()  # type: ignore[assignment]
         ending.stop(INTERRUPTED)
         assert loop.close() == "no space left"
+
+    run(go())
+
+
+@pytest.mark.parametrize("existing", [None, "append", "overwrite"])
+def test_what_is_recorded_begins_with_what_is_asked_for(existing: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    def recorder(*given: Any) -> Any:
+        made.append(given)
+        return SimpleNamespace(notice="goes on with r.jsonl")
+
+    monkeypatch.setattr("cli.run.loop.Recorder", recorder)
+
+    async def go() -> None:
+        header: Any = "the header"
+        given = {} if existing is None else {existing: True}
+        loop, _ = loop_of(Taken(), record=Path("r.jsonl"), **given)
+        assert loop.record(header) == "goes on with r.jsonl"
+        assert made == [(Path("r.jsonl"), header, loop._redactor, existing_file(loop._request))]
+
+    run(go())
+
+
+def test_what_happens_is_recorded_before_it_is_seen() -> None:
+    noted: list[Any] = []
+
+    async def go() -> None:
+        loop, _ = loop_of(Taken())
+        recorder: Any = SimpleNamespace(write=lambda event: noted.append(("written", event)))
+        recorder.flush = lambda: noted.append("flushed")
+        loop._recorder = recorder
+        loop.tap(lambda event: noted.append(("seen", event)))
+        event: Any = "a frame"
+        loop._tap(event)
+        await asyncio.sleep(0.1)
+        assert noted == [("written", event), ("seen", event), "flushed"]
 
     run(go())
 

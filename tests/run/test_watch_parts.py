@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,17 @@ from cli.errors import INTERRUPTED, TERMINATED
 from cli.output.gaps import Gap, no_words
 from cli.output.lines import Unprinted
 from cli.run import watch as module
+from cli.run.alerts import AT_END
 from cli.run.source import Embedded
 from cli.run.watch import LAST_TABLE_WITHIN, STATES_WITHIN
 from tests.run.heard import Heard
 from tests.run.looped import book, script
 from tests.run.scripted import Scripted
-from tests.run.test_watch import Table, status, trade, watcher_of
+from tests.run.test_watch import Table, quote, status, trade, watcher_of
 from venues.venue import EVERY_LEVEL, Now, Settings, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SETTINGS = Settings(url="wss://v.example", label="sim")
 BOOK, TICKER = Subscription("book", ("A",)), Subscription("ticker", ("A",))
@@ -278,3 +280,219 @@ def test_one_more_signal_ends_what_commands_still_do(
         assert watcher._ending.code == code
 
     asyncio.run(go())
+
+
+class Noted:
+    """Notes the calls of what it stands for, in their order."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def call(self, name: str, result: Any = None) -> Any:
+        def called(*given: Any, **named: Any) -> Any:
+            self.calls.append((name, *given) if given else name)
+            return result
+
+        return called
+
+    def context(self, name: str) -> Any:
+        @contextlib.contextmanager
+        def made(*given: Any) -> Iterator[None]:
+            self.calls.append((name, *given))
+            yield
+            self.calls.append(f"end of {name}")
+
+        return made
+
+    def work(self, name: str, result: Any = None) -> Any:
+        async def made(*given: Any) -> Any:
+            self.calls.append(name)
+            return result
+
+        return made
+
+
+@pytest.mark.parametrize(("with_exec", "with_table"), [(False, False), (True, False), (False, True)])
+def test_a_run_takes_what_it_needs_and_gives_it_back(
+    with_exec: bool, with_table: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = Noted()
+    monkeypatch.setattr(module, "calm_collector", noted.call("calm"))
+    monkeypatch.setattr(module, "may_take", noted.context("may take"))
+    monkeypatch.setattr(module, "at_hard_end", noted.context("at hard end"))
+    monkeypatch.setattr(module, "Embedded", lambda: SimpleNamespace(close=noted.work("close")))
+    monkeypatch.setattr("cli.screen.keys.take_terminal", lambda stack, *given: noted.calls.append(("terminal", *given)))
+
+    async def go() -> tuple[Any, int]:
+        watcher: Any = watcher_of(
+            "trades", "A", exec="true" if with_exec else None, on=["stale"] if with_exec else None
+        )
+        watcher._open, watcher._watch = noted.work("open"), noted.work("watch")
+        watcher._run = SimpleNamespace(set_timers=noted.call("timers"))
+        watcher._table = "table" if with_table else None
+        watcher._ending.code = 7
+        return watcher, await watcher.run()
+
+    watcher, code = asyncio.run(go())
+    before = [("may take", AT_END), ("at hard end", watcher._end_hard)] if with_exec else []
+    terminal = [("terminal", "table", watcher._on_key, watcher._ending.stop)] if with_table else []
+    after = ["end of at hard end", "end of may take"] if with_exec else []
+    assert noted.calls == ["calm", *before, "open", *terminal, "timers", "watch", "close", *after]
+    assert code == 7
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, **given: Any) -> tuple[Any, Noted]:
+    """A watcher whose output is open, and what was done for that."""
+    noted = Noted()
+    output = SimpleNamespace(start=noted.call("start"))
+    monkeypatch.setattr(module, "Output", lambda *given, **named: output)
+    watcher: Any = watcher_of("trades", "A", **given)
+    watcher._run.record = noted.call("record", "it goes on with r.jsonl")
+    watcher._run.limits.expect = noted.call("expect")
+    watcher._run.tap = noted.call("tap")
+    watcher.open_output(SETTINGS)
+    return watcher, noted
+
+
+def test_what_is_opened_is_expected_recorded_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher, noted = opened(monkeypatch, words=(words := Heard()))
+    (expect, record, start) = noted.calls
+    assert (expect, start) == (("expect", Subscription("trades", ("A",)), "kraken", "sim"), "start")
+    assert record[1].venue == "kraken"
+    assert words.said == ["it goes on with r.jsonl"]
+    assert (watcher._judge, watcher._alerts, watcher._judges) == (None, None, False)
+    assert watcher._run.limits.judge is None
+
+
+@pytest.mark.parametrize(("given", "here"), [({}, True), ({"every": 1_000}, False)])
+def test_a_stream_is_judged_once(given: dict[str, Any], here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the limits on its way, where there is any."""
+    watcher, _ = opened(monkeypatch, on=["price > 5"], bell=True, **given)
+    assert watcher._judges is here
+    assert watcher._run.limits.judge is watcher._judge is not None
+    assert watcher._alerts is not None
+    assert watcher._alerts.stage is watcher
+
+
+def test_frames_are_tapped_where_they_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    for raw in (False, True):
+        watcher, noted = opened(monkeypatch, raw=raw)
+        assert [call[0] for call in noted.calls if call[0] == "tap"] == ["tap"] * raw
+        assert watcher._limit is not None
+
+
+def test_a_picture_gets_its_panes_and_what_it_draws_with() -> None:
+    drawn: list[Any] = []
+
+    class Drawn(Picture):
+        def table(self, panes: Any, env: Any, look: Any, rate: Any, wake: Any, *, on_terminal: bool) -> str:
+            drawn.extend([panes, env, look, on_terminal])
+            wake()
+            assert watcher._rate is rate
+            return "the table"
+
+    watcher: Any = watcher_of("book", "A", picture=Drawn(), beside=(TICKER,))
+    watcher._look = lambda: "look"
+    watcher._pane = lambda one, settings, look, rate: (one.stream, settings.label, look)
+    watcher._output = SimpleNamespace(wake=lambda: drawn.append("woken"))
+    assert watcher._make_table(watcher._picture, SETTINGS, on_terminal=True) == "the table"
+    assert watcher._table == "the table"
+    panes = {name: (name, "sim", "look") for name in ("book", "ticker")}
+    assert drawn == [panes, "sim", "look", True, "woken"]
+
+
+@pytest.mark.parametrize(("with_alerts", "lost"), [(False, None), (True, None), (True, "what was not recorded")])
+def test_the_end_of_a_run_in_its_order(with_alerts: bool, lost: str | None) -> None:
+    noted, words = Noted(), Heard()
+    watcher: Any = watcher_of("trades", "A", words=words)
+    watcher._run = SimpleNamespace(watch=noted.work("watch"), close=noted.call("close", lost))
+    watcher._finish_output, watcher._finish_alerts = noted.work("output"), noted.work("alerts")
+    watcher._alerts = SimpleNamespace() if with_alerts else None
+    asyncio.run(watcher._watch())
+    assert noted.calls == ["watch", "output", *["alerts"] * with_alerts, "close"]
+    assert words.said == ([] if lost is None else [lost])
+
+
+def test_the_last_words_are_said_before_what_waits_is_written() -> None:
+    noted = Noted()
+
+    async def go() -> None:
+        watcher: Any = watcher_of("trades", "A")
+        watcher._run = SimpleNamespace(flush=noted.call("flush"))
+        watcher._tell_together, watcher._seldom = (
+            noted.call("together"),
+            SimpleNamespace(last_words=noted.call("seldom")),
+        )
+        watcher._output = SimpleNamespace(finish=noted.call("finish"))
+        asked: list[Any] = []
+
+        async def until_written(reading: Any, next_signal: Any, **_: Any) -> None:
+            asked.append(next_signal)
+
+        watcher._ending.until_written = until_written
+        assert await watcher._finish_output() is None
+        assert asked[0].cancelled(), "nobody waits for it any more"
+
+    asyncio.run(go())
+    assert noted.calls == ["flush", "together", "seldom", "finish"]
+
+
+# --- what comes
+
+
+def delivered(watcher: Any, *batches: list[Any]) -> list[list[Any]]:
+    """What is handed over of these batches, in its parts."""
+    put: list[list[Any]] = []
+    watcher._run.flush_due = True  # in a loop it would be asked for
+    watcher._output, watcher._queue = SimpleNamespace(put=put.append), None
+    for items in batches:
+        watcher.deliver(items)
+    watcher.flush()
+    return put
+
+
+def test_what_comes_after_an_interruption_is_handed_over_after_it() -> None:
+    stale = status("stale", reason="gap")
+    watcher = watcher_of("trades", "A")
+    assert delivered(watcher, [status("live"), trade(1), stale, trade(2)]) == [[trade(1), stale], [trade(2)]]
+
+
+def test_messages_are_counted_for_a_table() -> None:
+    seen: list[Any] = []
+    watcher: Any = watcher_of("trades", "A")
+    watcher._rate = SimpleNamespace(see=seen.append)
+    delivered(watcher, [trade(1), trade(2)], [trade(3)])
+    assert seen == [[trade(1), trade(2)], [trade(3)]]
+
+
+def test_it_is_known_of_which_symbols_nothing_has_come() -> None:
+    watcher: Any = watcher_of("trades", "A", "B", "C")
+    watcher._limit = SimpleNamespace(missing=list)
+    assert watcher.missing("timeout") == "no data came of A, B, C"
+    delivered(watcher, [trade(1, "B")])
+    assert watcher._lacking() == "no data came of A, C"
+    delivered(watcher, [trade(1, "A")], [trade(2, "C")])
+    assert watcher._lacking() is None
+
+
+def test_the_match_ends_the_run_and_is_the_last_of_its_kind() -> None:
+    async def go() -> None:
+        match, beside = trade(9), quote("A")
+        watcher: Any = watcher_of("trades", "A")
+        watcher._judge = SimpleNamespace(passes=lambda items: items, is_over=True, match=match)
+        watcher._judges = True
+        watcher._limit = SimpleNamespace(reached=False, match=None)
+        assert delivered(watcher, [trade(1), match, beside]) == [[trade(1), match, beside]]
+        assert watcher._limit.match is match
+        assert watcher._ending.stopping.is_set()
+        watcher._judge.is_over = False
+
+    asyncio.run(go())
+
+
+def test_a_judge_that_waits_tells_what_has_come() -> None:
+    watcher: Any = watcher_of("trades", "A", "B", until="price > 5")
+    watcher._judge = SimpleNamespace(data_came=True, unseen={"B"}, match=None, counts=True)
+    watcher._limit = SimpleNamespace(reached=False, missing=list)
+    assert watcher.missing("timeout") == "no match of --until came"
+    assert watcher._lacking() == "no data came of B"
