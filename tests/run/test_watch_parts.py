@@ -21,7 +21,7 @@ from tests.run.heard import Heard
 from tests.run.looped import book, script
 from tests.run.scripted import Scripted
 from tests.run.test_watch import Table, quote, status, trade, watcher_of
-from venues.venue import EVERY_LEVEL, Now, Settings, Subscription
+from venues.venue import EVERY_LEVEL, ClockOffset, Now, Settings, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,6 +174,57 @@ def test_words_that_are_due_at_the_same_moment_wait_for_one_timer() -> None:
         sooner[1].cancel()
 
     asyncio.run(go())
+
+
+def test_words_of_several_symbols_in_a_table_are_told_together() -> None:
+    async def go() -> None:
+        words, told = Heard(), []
+        watcher: Any = watcher_of("trades", "A", "B", words=words, picture=Picture())
+        watcher._run.flush_due = True
+        watcher._tell_soon = told.append
+        stale = status("stale", "A")
+        watcher.deliver([stale])
+        assert (watcher._batch, told, words.said) == ([stale], [stale], [])
+
+    asyncio.run(go())
+
+
+def test_what_was_told_is_not_told_again_by_its_timer() -> None:
+    async def go() -> None:
+        words = Heard()
+        watcher: Any = watcher_of("trades", "A", "B", words=words)
+        watcher._tell_soon(status("live", "A", down_ms=1_000))
+        _, timer = watcher._telling
+        watcher._tell_together()
+        assert (timer.cancelled(), watcher._telling) == (True, None)
+        assert words.said == ["trades A is live again after 1.0 s"]
+        watcher._tell_together()
+        assert len(words.said) == 1
+
+    asyncio.run(go())
+
+
+def test_lines_that_say_how_the_stream_stands_know_the_status_that_is_the_match() -> None:
+    words = Heard()
+    watcher: Any = watcher_of("trades", "A", words=words, fields="price")
+    match = status("stale", reason="gap")
+    watcher._judge = SimpleNamespace(match=match)
+    watcher._standing = None
+    watcher._on_status(match, [match])
+    watcher._standing = SimpleNamespace(always=None)
+    watcher._on_status(match, [match])
+    assert watcher._standing.always is match
+    assert (watcher._batch, words.said) == ([match, match], []), "it is the answer, and needs no words"
+
+
+def test_lines_that_say_an_age_know_how_far_the_clocks_differ() -> None:
+    told: list[int] = []
+    watcher: Any = watcher_of("trades", "A", fields="age_ms")
+    watcher._run.flush_due = True
+    watcher.deliver([ClockOffset("trades", 1)])
+    watcher._standing = SimpleNamespace(set_offset=told.append)
+    watcher.deliver([ClockOffset("trades", 5)])
+    assert told == [5]
 
 
 # --- a table
