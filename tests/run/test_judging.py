@@ -180,6 +180,9 @@ def test_a_match_that_is_printed_as_well_comes_once() -> None:
     stage = Stage("trades", until="price > 5", where="price > 5")
     stage.said(stage.status("live"))
     assert stage.said(bought("1"), bought("9")) == [bought("9")]
+    both = Stage("trades", until="price > 7", where="price > 5")
+    both.said(both.status("live"))
+    assert both.said(bought("6"), bought("8"), bought("9")) == [bought("6"), bought("8")]
     other = Stage("trades", until="price < 5", where="price > 5")
     other.said(other.status("live"))
     assert other.said(bought("9"), bought("1")) == [bought("9"), bought("1")]
