@@ -162,7 +162,7 @@ class Desk:
     def answer_to(self, command: Command | None, kind: str | None, outcome: Outcome, line: int | None = None) -> Answer:
         """What is written about one signal; `command` None where there was none that could be sent."""
         sent = {} if command is None else command.fields
-        names = {} if command is None or kind is None else self.commands.kinds[kind].fields
+        names = {} if kind is None else self.commands.kinds[kind].fields
         return Answer(
             line=UNSET if line is None else line,
             ok=outcome.error is None,
