@@ -10,7 +10,7 @@ from cli.run.judging import TICK
 from tests.bot.recordings import BEGIN
 from tests.run.judged import Stage, book, bought, position, told
 from venues.records import State
-from venues.venue import ClockOffset, Confirmed, Now
+from venues.venue import ClockOffset, Confirmed, Notice, Now
 
 # --- batches
 
@@ -32,6 +32,9 @@ def test_what_comes_with_an_event_is_passed_too_and_counts() -> None:
         bought("6"), stale, live, bought("8"),
     ]  # fmt: skip
     assert stage.said(stale) == [stale]
+    notice = Notice("the venue says something")
+    assert stage.said(live, notice) == [live, notice]
+    assert stage.said(stale, notice) == [stale, notice]
     assert stage.said(bought("9")) == []
     assert stage.said(live) == [live]
     assert stage.said(bought("9")) == [bought("9")]
@@ -206,6 +209,8 @@ def test_an_age_is_that_by_the_venues_clock() -> None:
     stage.said(stage.status("live"))
     old, young = book("1", time=BEGIN - 500), book("1", time=BEGIN - 499)
     assert stage.said(old, young) == [old]
+    notice = Notice("the venue says something")
+    assert stage.said(notice) == [notice]
     offset = ClockOffset("book", 1)
     assert stage.said(offset, young) == [offset, young]
     assert stage.said(ClockOffset("book", -1), old)[1:] == []
