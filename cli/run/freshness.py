@@ -93,8 +93,7 @@ class MaxAge:
             return [item]
         if isinstance(item, SnapshotEnd):
             return [item] if item.count else [*self._fresh(0, now), item]  # an empty state has no row that says its age
-        if not isinstance(item, Record):
-            return [item]
+        assert isinstance(item, Record), "of the stream there is nothing else"
         return self._on_data(item, now)
 
     def _on_confirmed(self, confirmed: Confirmed, now: Now) -> list[Delivered]:

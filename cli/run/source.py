@@ -81,8 +81,9 @@ class Embedded:
 
     def _raised(self) -> NoReturn:
         assert self._fault is not None
-        self._fault.result()
-        raise AssertionError("a fault is an exception")
+        fault = self._fault.exception()
+        assert fault is not None, "a fault is an exception"
+        raise fault
 
     def _on_fault(self, error: Exception, venues: Collection[str]) -> None:
         if self._fault is not None and not self._fault.done():

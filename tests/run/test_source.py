@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,6 +129,23 @@ def test_a_fault_of_the_simulator_ends_what_is_beside_it() -> None:
 
 def test_a_fault_without_a_simulator_is_no_matter() -> None:
     Embedded()._on_fault(ValueError("nobody waits"), ["nexus"])
+
+
+def test_a_fault_that_nobody_waits_for_any_more_is_not_told_by_python() -> None:
+    noted: list[Any] = []
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: noted.append(context))
+        embedded = Embedded()
+        embedded._fault = loop.create_future()
+        embedded._on_fault(ValueError("late"), ["nexus"])
+        embedded._on_fault(ValueError("later"), ["nexus"])
+        del embedded
+        gc.collect()
+
+    asyncio.run(go())
+    assert noted == []
 
 
 # --- several lines
