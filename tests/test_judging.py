@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,69 +26,13 @@ from cli.run.watch import watch
 from tests.bot.recordings import BEGIN, SYMBOL, Tick, came, frame, opened, write
 from tests.bot.recordings import book as made_book
 from tests.recorded import FOLDER
+from tests.run.judged import Stage, book, bought, position, told
 from tests.test_slow_readers import Lines, Venue, needs_linux, wait_for, watched
 from venues import venue_named
 from venues.errors import UsageError
-from venues.records import Book, Level, Position, SnapshotEnd, State, Status, Trade
+from venues.records import Book, Position, State, Status, Trade
 from venues.redaction import Redactor
-from venues.streams import STREAMS
 from venues.venue import Now, Subscription
-
-
-class Stage:
-    """A judge of one stream, with a clock that is set by hand."""
-
-    def __init__(
-        self, stream: str, *, rows: bool = False, where: str | None = None, until: str | None = None, **how: Any
-    ):
-        self.now = Now(0.0, BEGIN)
-        record = STREAMS[stream].record
-        self._stream = stream
-        fields = Fields(stream, record, 20)
-        made = {
-            name: None if text is None else condition(text, fields, name) for name, text in (("w", where), ("u", until))
-        }
-        self.judge = Judge(
-            Judged(record, events=STREAMS[stream].kind == "event", rows=rows, **how),
-            Stands(stream, (), partial=False),
-            now=lambda: self.now,
-            where=made["w"],
-            until=made["u"],
-            conditions=[one for one in made.values() if one is not None],
-        )
-
-    def status(self, state: State) -> Status:
-        return Status(venue="v", received=self.now.epoch_ms, stream=self._stream, state=state)
-
-    def end(self, count: int) -> SnapshotEnd:
-        return SnapshotEnd(venue="v", received=0, stream=self._stream, count=count)
-
-    def said(self, *items: Any) -> list[Any]:
-        return list(self.judge.passes(items))
-
-
-def position(name: str, size: int, change: str = "update") -> Position:
-    return Position(venue="v", received=0, position_id=name, size=Decimal(size), change=change)  # type: ignore[arg-type]
-
-
-def told(items: Sequence[Any]) -> list[Any]:
-    """Rows as name, change and match; ends as their count; statuses as their state."""
-    return [
-        (one.position_id, one.change, one.match)
-        if isinstance(one, Position)
-        else one.count
-        if isinstance(one, SnapshotEnd)
-        else one.state
-        for one in items
-    ]
-
-
-def bought(price: str) -> Trade:
-    return Trade(venue="v", received=0, price=Decimal(price), size=Decimal(1), side="buy")
-
-
-def book(bid: str) -> Book:
-    return Book(venue="v", received=0, bids=[Level(Decimal(bid), Decimal(1))], asks=[])
 
 
 def test_a_row_that_stops_matching_or_goes_is_told_once_more() -> None:

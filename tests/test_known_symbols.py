@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.run import suggestions
-from cli.run.known_symbols import completed_symbols, known_symbols, lists_symbols, simulated_markets
+from cli.run.known_symbols import completed_symbols, epoch_ms, known_symbols, lists_symbols, simulated_markets
 from cli.run.suggestions import nearest
 from cli.run.symbol_lists import no_list
 from cli.settings.symbol_cache import KnownSymbol
@@ -37,6 +37,15 @@ def test_what_is_known_of_the_simulator_is_its_markets(name: str) -> None:
     assert (None if known is None else [one.symbol for one in known]) == (markets or None)
     assert completed_symbols(venue, "sim", None, "")[: len(markets)] == markets
     assert lists_symbols(venue, "sim") is (name != "nbt"), "whose simulator has no names"
+
+
+def test_a_market_of_the_simulator_was_received_at_no_time() -> None:
+    assert {one.received for one in simulated_markets(venue_named("kraken"))} == {0}
+
+
+def test_a_list_is_kept_with_our_time_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.1234)
+    assert epoch_ms() == 1_700_000_000_123
 
 
 def test_a_venue_without_a_list_names_its_simulator_where_that_has_markets() -> None:

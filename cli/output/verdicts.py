@@ -29,7 +29,10 @@ WORDS = {OK: "OK", WARNING: "WARNING", CRITICAL: "CRITICAL", UNKNOWN: "UNKNOWN"}
 WORST_FIRST = (CRITICAL, UNKNOWN, WARNING, OK)
 MOST_NAMED = 3
 LONGEST_TEXT = 1_000
-PLACES = 6  # of a quotient
+LONGEST_VALUE = 100  # characters of a text that a condition speaks of
+LONGEST_LABEL = 200
+MOST_PLACES = 40  # of a number; only a quotient has more, of which these are shown:
+PLACES = Decimal("0.000001")
 
 _KEYED = (Order, Position, ClosedPosition, Balance)
 _UNITS = {"_pct": "%", "_ms": "ms"}
@@ -115,13 +118,13 @@ def _shown(condition: Condition, record: Record, seen: Seen) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, Decimal):
         return _number(value)
-    return cells.harmless(("true" if value else "false") if isinstance(value, bool) else str(value), 100)
+    return cells.harmless(("true" if value else "false") if isinstance(value, bool) else str(value), LONGEST_VALUE)
 
 
 def _number(value: Decimal) -> str:
     exponent = value.as_tuple().exponent
-    long = isinstance(exponent, int) and exponent < -40
-    return plain_text(value.quantize(Decimal(1).scaleb(-PLACES)) if long else value)
+    long = isinstance(exponent, int) and exponent < -MOST_PLACES
+    return plain_text(value.quantize(PLACES) if long else value)
 
 
 def figures(record: Record, fields: Fields) -> dict[str, Decimal]:
@@ -171,7 +174,7 @@ def _perfdata(verdict: Verdict) -> str:
 
 
 def _label(text: str) -> str:
-    clean = cells.harmless(text, 200).replace("=", "-").replace("|", "/").replace("'", "`")
+    clean = cells.harmless(text, LONGEST_LABEL).replace("=", "-").replace("|", "/").replace("'", "`")
     return clean if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", clean) else f"'{clean}'"
 
 
@@ -222,7 +225,8 @@ def prometheus(verdict: Verdict, now_ms: int) -> str:
             for name, value in figures(row.record, verdict.fields).items():
                 metric, number = _in_base_units(name, value)
                 help_text = f"{metric} of a {verdict.fields.tag}".replace("_", " ")
-                gauges.setdefault(f"mon_{verdict.stream}_{metric}", (help_text, []))[1].append((labels, number))
+                _, samples = gauges.setdefault(f"mon_{verdict.stream}_{metric}", (help_text, []))
+                samples.append((labels, number))
     return "".join(_gauge(name, *of) for name, of in gauges.items())
 
 
@@ -246,7 +250,7 @@ def _gauge(name: str, about: str, samples: Sequence[tuple[dict[str, str], str]])
 
 
 def _inside(labels: dict[str, str]) -> str:
-    safe = {label: cells.harmless(text, 200) for label, text in labels.items()}
+    safe = {label: cells.harmless(text, LONGEST_LABEL) for label, text in labels.items()}
     return ",".join(f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in safe.items())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import shlex
 import signal
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 AT_END = 5.0  # seconds at the end for what runs or waits
 KILL_AFTER = 1.0  # seconds from TERM to KILL
-LOOK_EVERY = 0.02  # seconds between two looks whether a command has ended
+LOOK_EVERY = 0.02  # seconds between two looks whether a command has ended, or the next one has begun
 PIPES_WITHIN = 0.3  # seconds for the output of a command that has ended: what it has started may hold it open
+READ_AT_ONCE = 4096  # bytes of what a command writes
 MOST_WAITING = 10_000  # keys with an edge that waits
 MOST_LINES = 1_000  # of a command's output that are shown, …
 LONGEST_LINE = 2_000  # … and characters of each
@@ -139,10 +141,10 @@ class Alerts:
     _waiting: OrderedDict[Key, Run] = field(default_factory=OrderedDict)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
-    _next_at: float = 0.0
+    _next_at: float = -math.inf
     _timer: asyncio.TimerHandle | None = None
     _dropped: int = 0
-    _rung_at: float = -1.0
+    _rung_at: float = -math.inf
 
     def fire(self, record: Record, key: Key, stand: Stand) -> None:
         """The condition has become true of a record, or, of a stream, at a status."""
@@ -161,12 +163,13 @@ class Alerts:
             made.skipped = replaced.skipped + 1
         self._waiting[key] = made
         if len(self._waiting) > MOST_WAITING:
-            self._dropped += self._waiting.popitem(last=False)[1].skipped + 1
+            _, dropped = self._waiting.popitem(last=False)
+            self._dropped += dropped.skipped + 1
         self._start()
 
     def _ring(self, record: Record) -> None:
         now = asyncio.get_running_loop().time()
-        if self._rung_at >= 0 and now - self._rung_at < self.cooldown:
+        if now - self._rung_at < self.cooldown:
             return
         self._rung_at = now
         whose = f"{cells.harmless(record.symbol, 40)}: " if record.symbol is not None else ""
@@ -176,10 +179,9 @@ class Alerts:
         """Run what waits, as far as that is allowed now."""
         loop = asyncio.get_running_loop()
         while self._waiting and len(self._running) < self.parallel:
-            wait = self._next_at - loop.time()
-            if wait > 0:
+            if self._next_at > loop.time():
                 if self._timer is None:
-                    self._timer = loop.call_later(wait, self._on_timer)
+                    self._timer = loop.call_at(self._next_at, self._on_timer)
                 return
             _, run = self._waiting.popitem(last=False)
             self._next_at = loop.time() + self.cooldown
@@ -200,7 +202,7 @@ class Alerts:
     # --- one run
 
     async def _run(self, run: Run) -> None:
-        name = run.arguments[0]
+        name, *_ = run.arguments
         environment = {**self.environment(), **run.variables, "MON_SKIPPED": str(run.skipped)}
         pipe = asyncio.subprocess.PIPE
         starting = asyncio.create_task(
@@ -235,8 +237,8 @@ class Alerts:
         writing = asyncio.create_task(_feed(process, run.stdin))
         ended = asyncio.create_task(_until_ended(process))
         try:
-            late = not (await asyncio.wait((ended,), timeout=self.timeout))[0]
-            if late:
+            in_time, _ = await asyncio.wait((ended,), timeout=self.timeout)
+            if not in_time:
                 _signal(process, signal.SIGTERM)
                 await asyncio.wait((ended,), timeout=KILL_AFTER)  # what is still there then is killed when it is closed
             await asyncio.wait(reading, timeout=PIPES_WITHIN)
@@ -244,7 +246,7 @@ class Alerts:
             for task in (*reading, writing, ended):
                 task.cancel()
             await asyncio.gather(*reading, writing, ended, return_exceptions=True)
-        if late:
+        if not in_time:
             self.stage.say(f"--exec: {name} was ended after {cells.duration(round(self.timeout * 1000))}")
         elif process.returncode:
             why = f": {first[0]}" if first else ""
@@ -253,7 +255,7 @@ class Alerts:
     async def _relay(self, stream: asyncio.StreamReader, first: list[str]) -> None:
         """Show what a command writes, line by line; the first one is kept. What goes on for too long is only read."""
         told, rest = 0, b""
-        while chunk := await stream.read(4096):
+        while chunk := await stream.read(READ_AT_ONCE):
             *whole, rest = (rest + chunk).split(b"\n")
             if len(rest) > LONGEST_LINE:
                 whole, rest = [*whole, rest], b""
@@ -281,7 +283,7 @@ class Alerts:
         until = loop.time() + AT_END
         while (self._running or self._waiting) and not next_signal.done() and loop.time() < until:
             waited: list[asyncio.Future[Any]] = [*self._running, next_signal]
-            soon = 0.05 if self._waiting else until - loop.time()
+            soon = LOOK_EVERY if self._waiting else until - loop.time()
             await asyncio.wait(waited, timeout=min(soon, until - loop.time()), return_when=asyncio.FIRST_COMPLETED)
         if self._timer is not None:
             self._timer.cancel()

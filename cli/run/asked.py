@@ -151,9 +151,10 @@ def _recorded_symbols(
         return request.names()
     if request.names():
         raise UsageError(f"{request.replay} is a recording of {either(recorded)}")
-    if len(recorded) > 1:
+    first, *others = recorded
+    if others:
         raise UsageError(f"{request.replay} is a recording of {either(recorded)}: name the one to be played")
-    return recorded[0]
+    return first
 
 
 def recorded_at(request: StreamRequest, recording: Recording, venue: Venue) -> Header:

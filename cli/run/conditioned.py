@@ -50,7 +50,8 @@ class Conditioned:
         self._on, self._rearm, self._program = None, None, None
         if request.on:
             check_on(request)
-            self._on = condition(request.on[0], self.fields, "--on")
+            (on,) = request.on
+            self._on = condition(on, self.fields, "--on")
             self._rearm = None if request.rearm is None else condition(request.rearm, self.fields, "--rearm")
             self._program = None if request.exec is None else Program(request.exec, self.fields)
         self.chosen = () if request.fields is None else chosen_fields(request.fields, self.fields)

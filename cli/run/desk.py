@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 RETRIES = 2  # before anything is sent: one more try often helps, and a script does not want to wait for long
 LONGEST_LINE = 64 * 1024  # bytes
+READ_AT_ONCE = 64 * 1024
 MOST_UNDERWAY = 500
 MOST_UNWRITTEN = 1_000
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
@@ -161,7 +162,7 @@ class Desk:
     def answer_to(self, command: Command | None, kind: str | None, outcome: Outcome, line: int | None = None) -> Answer:
         """What is written about one signal; `command` None where there was none that could be sent."""
         sent = {} if command is None else command.fields
-        names = {} if command is None or kind is None else self.commands.kinds[kind].fields
+        names = {} if kind is None else self.commands.kinds[kind].fields
         return Answer(
             line=UNSET if line is None else line,
             ok=outcome.error is None,
@@ -414,7 +415,7 @@ class _StdinLines:
 def _chunk() -> bytes:
     while True:
         try:
-            return os.read(STDIN, 65536)
+            return os.read(STDIN, READ_AT_ONCE)
         except BlockingIOError:  # somebody set it so
             select.select([STDIN], [], [])
         except OSError:

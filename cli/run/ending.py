@@ -29,8 +29,8 @@ class Ending:
         self.output_ended = asyncio.Event()
         self.code = OK
         self.problem: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._at = 0.0  # when the end was asked for
+        self._loop: asyncio.AbstractEventLoop
+        self._at: float  # when the end was asked for
         self._next_signal: asyncio.Future[int] | None = None
 
     @property
@@ -131,7 +131,6 @@ class Ending:
             else:
                 self.stop(OK)
 
-        assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is gone: we were too slow to be waited for
             self._loop.call_soon_threadsafe(ended)
 

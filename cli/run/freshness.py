@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import structs
@@ -42,13 +43,13 @@ class MaxAge:
         self._offset_ms = 0  # how far the venue's clock is ahead of ours
         self._live = False
         self._is_closed = False
-        self._versions: Literal["growing"] | None = None
-        self._condition: str | None = None
+        self._versions: Literal["growing"] | None  # this and the next one as the latest status says
+        self._condition: str | None
         self._old_since: float | None = None
         self._fresh_until: float | None = None
         self._held: Record | None = None  # the latest that was too old to be shown, should it be confirmed
         self._good: dict[tuple[Any, ...], float] = {}  # until when each row that has passed may be handed over
-        self._all_good = 0.0  # until when all of them may, since they were confirmed
+        self._all_good = -math.inf  # until when all of them may, since they were confirmed
 
     @property
     def is_holding(self) -> bool:
@@ -92,8 +93,7 @@ class MaxAge:
             return [item]
         if isinstance(item, SnapshotEnd):
             return [item] if item.count else [*self._fresh(0, now), item]  # an empty state has no row that says its age
-        if not isinstance(item, Record):
-            return [item]
+        assert isinstance(item, Record), "of the stream there is nothing else"
         return self._on_data(item, now)
 
     def _on_confirmed(self, confirmed: Confirmed, now: Now) -> list[Delivered]:
@@ -101,7 +101,7 @@ class MaxAge:
         if age > self._limit_ms:
             return []
         held, self._held = self._held, None
-        self._all_good = now.mono + (self._limit_ms - max(age, 0)) / 1000
+        self._all_good = now.mono + (self._limit_ms - age) / 1000
         return [*self._fresh(age, now), *([] if held is None else [held]), confirmed]
 
     def _on_status(self, status: Status, now: Now) -> list[Delivered]:
@@ -183,7 +183,7 @@ class Every:
         self._waiting: dict[tuple[Any, ...], Record] = {}
         self._heft = 0  # the weight of what waits, and of what that has replaced lately
         self._whole: Whole | None = None  # a full state that waits, and came before all else that does
-        self._next_whole = 0.0
+        self._next_whole = -math.inf
 
     def deadline(self) -> float | None:
         """The monotonic time at which `tick` is due."""
@@ -259,7 +259,7 @@ class Every:
             self._whole.drop(key)
         elif self._whole is not None and self._whole.put(record):
             return []
-        if now.mono >= self._next.get(key, 0.0):
+        if now.mono >= self._next.get(key, -math.inf):
             self._waiting.pop(key, None)
             self._next[key] = now.mono + self._interval
             return [*self._make_room(now), record]
@@ -280,7 +280,7 @@ class Every:
         return early
 
     def _whole_due(self, whole: Whole) -> float:
-        return max([self._next_whole, *(self._next.get(key, 0.0) for key in whole.rows)])
+        return max([self._next_whole, *(self._next.get(key, -math.inf) for key in whole.rows)])
 
     def _whole_if_due(self, now: Now) -> list[Delivered]:
         whole = self._whole
@@ -294,7 +294,7 @@ class Every:
     def _forget(self) -> None:
         self._waiting.clear()
         self._next.clear()
-        self._whole, self._next_whole = None, 0.0
+        self._whole, self._next_whole = None, -math.inf
 
     def _forget_symbol(self, symbol: str) -> None:
         """As `_forget`, of one symbol; the other rows of a full state that waits with it wait by themselves."""
@@ -303,7 +303,7 @@ class Every:
             self._owed.owe(self._whole.end, others.values())
             self._waiting = {**others, **self._waiting}
             for key in others:
-                self._next.setdefault(key, 0.0)
+                self._next.setdefault(key, -math.inf)
             self._whole = None
         gone = {key for key, row in self._waiting.items() if row.symbol == symbol}
         self._waiting = {key: row for key, row in self._waiting.items() if key not in gone}
@@ -458,8 +458,9 @@ class Limits:
 
     def _young(self, item: Delivered, line: int, now: Now) -> list[Delivered]:
         passed = self._judged(item, line, now)
-        if len(passed) != 1 or passed[0] is not item:
-            self._said += [one for one in passed if one is not item]
+        for one in passed:
+            if one is not item:
+                self._said.append(one)
         return passed
 
     def _judged(self, item: Delivered, line: int, now: Now) -> list[Delivered]:

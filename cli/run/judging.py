@@ -117,7 +117,7 @@ class Judge:
 
         def passes(items: Sequence[Delivered]) -> Sequence[Delivered]:
             if len(items) == 1:
-                item = items[0]
+                (item,) = items
                 if item.__class__ is kind:
                     return items if matches(item, seen) else ()
             elif all(item.__class__ is kind for item in items):
@@ -138,8 +138,7 @@ class Judge:
                 first_row = (len(passed) if first_row is None else first_row) if is_of_state else None
                 self._judge(item, passed, first_row)
                 continue
-            if not isinstance(item, SnapshotEnd):
-                first_row = None
+            first_row = None
             self._take(item, passed)
         if self._how.once == "record" and self.data_came and not self.unseen:
             self.is_over = True
@@ -222,7 +221,7 @@ class Judge:
             self._end_with(record)
         elif self._left is not None:
             self._left -= 1 if self._how.answers else len(passed) - printed
-            self.is_over = self._left <= 0
+            self.is_over = not self._left
         self._remember(record, key, stand)
 
     def _is_true(self, condition: Condition, record: Record, stand: Stand) -> bool:

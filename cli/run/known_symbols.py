@@ -49,7 +49,7 @@ def known_symbols(venue: Venue, env: str | None, profile: str | None) -> list[Kn
         if not has_list(venue):
             return None
         access, place = found
-        cached = kept(place, round(time.time() * 1000))
+        cached = kept(place, epoch_ms())
         if cached is not None:
             return cached
         listed = venue.symbol_list(access.settings)
@@ -110,3 +110,8 @@ def _simulated_names(venue: Venue) -> list[str]:
         return markets(venue.name) if venue.simulator else []
     except MonError:
         return []
+
+
+def epoch_ms() -> int:
+    """Our time, as lists are kept with it."""
+    return round(time.time() * 1000)

@@ -109,14 +109,14 @@ class Loop:
         self._at_once = at_once
         self._sources: list[Source] = []
         self._thens: list[Then | None] = []  # of each source
-        self._once_within_ms = 0  # of the slowest stream
+        self._once_within_ms: list[int] = []  # of each stream
         self._recorder: Recorder | None = None
         self._see: Callable[[Event], None] | None = None
         self._at: Now | None = None  # when what is being delivered came
         self._played: tuple[Now, float] | None = None  # the time of the latest recorded event, and when it was played
         self._timer: asyncio.TimerHandle | None = None  # rings at the next deadline of the limits
-        self._timer_due = math.inf
-        self._asyncio: asyncio.AbstractEventLoop | None = None
+        self._timer_due: float
+        self._asyncio: asyncio.AbstractEventLoop
         self._deadlines: list[asyncio.TimerHandle] = []  # of --timeout and --duration
         self._venues: list[Venue] = []  # with a connection
         self._embedded: Embedded | None = None
@@ -161,7 +161,7 @@ class Loop:
         self._venues.append(venue)
         self._embedded = embedded
         for one in subscriptions:
-            self._once_within_ms = max(self._once_within_ms, round(venue.streams[one.stream].once_within * 1000))
+            self._once_within_ms.append(round(venue.streams[one.stream].once_within * 1000))
         return settings
 
     def is_open(self) -> bool:
@@ -191,7 +191,7 @@ class Loop:
     def set_timers(self) -> None:
         """Start the timers of --timeout and --duration."""
         request, loop = self._request, asyncio.get_running_loop()
-        timeout = request.timeout or (self._once_within_ms if request.once and self._sources else None)
+        timeout = request.timeout or (max(self._once_within_ms) if request.once and self._sources else None)
         if timeout is not None:
             self._deadlines.append(loop.call_later(timeout / 1000, self._on_timeout, timeout))
         if request.duration is not None:
@@ -269,7 +269,6 @@ class Loop:
         """Stop the timer of the limits: they say nothing from now on."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
 
     def close(self) -> str | None:
         """Put what was recorded into its file; to be called also after an error.
@@ -292,7 +291,7 @@ class Loop:
     def _leave_within(self) -> float | None:
         """The seconds that may be taken to leave the venues in order."""
         hurry = self._ending.hurry_left()
-        return LEAVE_WITHIN if hurry is None else max(0.0, hurry - self._last_words_within)
+        return LEAVE_WITHIN if hurry is None else hurry - self._last_words_within
 
     def _leave(self) -> None:
         for source in self._sources:
@@ -301,12 +300,13 @@ class Loop:
     async def _run(self) -> None:
         if not self._sources and self._recording is None:
             await asyncio.Event().wait()  # a bot without a market goes on with its other work
-        if len(self._sources) == 1:
-            await self._run_source(self._sources[0])
-        elif any(then is not None for then in self._thens):
-            await self._run_in_order()
-        else:
-            await self._run_several()
+        match self._sources:
+            case [source]:
+                await self._run_source(source)
+            case _ if any(then is not None for then in self._thens):
+                await self._run_in_order()
+            case _:
+                await self._run_several()
         if self._recording is not None and (rest := self.limits.rest()):
             self._consumer.deliver(rest)
 
@@ -358,7 +358,6 @@ class Loop:
 
     def came_late(self, record: Record) -> None:
         """--max-age has passed while a record waited for its reader. May be called from any thread."""
-        assert self._asyncio is not None
         with contextlib.suppress(RuntimeError):  # the event loop is gone
             self._asyncio.call_soon_threadsafe(self._on_late, record)
 
@@ -397,6 +396,7 @@ class Loop:
         limits = self.limits
         limited = not limits.nothing
         while limited and (due := limits.deadline()) is not None and due <= now.mono:
+            due = min(max(due, (self._at or now).mono), now.mono)  # what came last may have made it due, no earlier
             self._tick(Now(due, now.epoch_ms - round((now.mono - due) * 1000)))
         line += first_line
         self._at = now
@@ -415,7 +415,7 @@ class Loop:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_due = due
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now.mono), self._on_timer)
+        self._timer = asyncio.get_running_loop().call_later(due - now.mono, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

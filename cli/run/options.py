@@ -355,9 +355,9 @@ def declared() -> Mapping[str, Option]:
     found: dict[str, Option] = {}
     hints = get_type_hints(StreamRequest, include_extras=True)
     for one in fields(StreamRequest):
-        where = [said for said in getattr(hints[one.name], "__metadata__", ()) if isinstance(said, Applies)]
-        if where:
-            found[one.name] = Option(hints[one.name], one.default, where[0])
+        for said in getattr(hints[one.name], "__metadata__", ()):
+            if isinstance(said, Applies):
+                found[one.name] = Option(hints[one.name], one.default, said)
     return {name: found[name] for name in sorted(found, key=_IN_HELP.index)}
 
 

@@ -81,8 +81,9 @@ class Embedded:
 
     def _raised(self) -> NoReturn:
         assert self._fault is not None
-        self._fault.result()
-        raise AssertionError("a fault is an exception")
+        fault = self._fault.exception()
+        assert fault is not None, "a fault is an exception"
+        raise fault
 
     def _on_fault(self, error: Exception, venues: Collection[str]) -> None:
         if self._fault is not None and not self._fault.done():
@@ -471,8 +472,7 @@ def _with_wanted(recorded: Sequence[Subscription], wanted: Sequence[Subscription
 def is_part_of(one: Subscription, wanted: Sequence[Subscription]) -> bool:
     """Whether a route's subscription is one of those that are wanted, or some of its symbols."""
     return any(
-        one == whole or (set(one.symbols) < set(whole.symbols) and replace(whole, symbols=one.symbols) == one)
-        for whole in wanted
+        set(one.symbols) <= set(whole.symbols) and replace(whole, symbols=one.symbols) == one for whole in wanted
     )
 
 

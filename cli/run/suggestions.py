@@ -65,7 +65,7 @@ def nearest(symbol: str, known: Sequence[KnownSymbol], rules: Sequence[str] = ()
         if not rank and one.symbol in compared:
             rank = max((each.likeness(letters) for each in asked), default=0.0)
         if rank:
-            ranked.append((-rank, -asked[0].ratio(letters.own, 0.0), -quotes[one.quote], one.symbol))
+            ranked.append((-rank, -asked[0].share(letters.own), -quotes[one.quote], one.symbol))
     ranked.sort()
     by_rule = [one for one in ranked if one[0] <= -BY_RULE]
     alike = [one for one in ranked if one[0] <= ranked[0][0] + NOT_MUCH_LESS]
@@ -105,7 +105,7 @@ class _Asked:
 
     def likeness(self, one: _Known) -> float:
         """The share of letters in common, more of the same base; 0 where that is too small."""
-        ratio = max(self.ratio(one.own), self.ratio(one.base + one.quote))
+        ratio = max(self._ratio(one.own), self._ratio(one.base + one.quote))
         if one.base and (one.base in self.words or (len(one.base) > 1 and self._letters.startswith(one.base))):
             return SAME_BASE + max(ratio, ALIKE)
         return ratio if ratio and self._differs_little(one.words) else 0.0
@@ -116,13 +116,18 @@ class _Asked:
         its = "".join(word for word in words if word not in self.words)
         return SequenceMatcher(None, mine, its, autojunk=False).ratio() >= REST_ALIKE
 
-    def ratio(self, letters: str, least: float = ALIKE) -> float:
-        """The share of letters in common; 0 where it is less than `least`."""
+    def share(self, letters: str) -> float:
+        """The share of letters in common."""
         self._matcher.set_seq1(letters)
-        if self._matcher.real_quick_ratio() < least or self._matcher.quick_ratio() < least:
+        return self._matcher.ratio()
+
+    def _ratio(self, letters: str) -> float:
+        """As `share`; 0 where it is less than `ALIKE`."""
+        self._matcher.set_seq1(letters)
+        if self._matcher.real_quick_ratio() < ALIKE or self._matcher.quick_ratio() < ALIKE:
             return 0.0
         ratio = self._matcher.ratio()
-        return ratio if ratio >= least else 0.0
+        return ratio if ratio >= ALIKE else 0.0
 
 
 def either(symbols: Sequence[str]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from cli.run.known_symbols import access_without_simulator, known_symbols, simulated_markets
+from cli.run.known_symbols import access_without_simulator, epoch_ms, known_symbols, simulated_markets
 from cli.run.source import access_for_symbols, access_to
 from cli.run.suggestions import either, meant_by
 from cli.settings.config import SIM
@@ -120,7 +119,7 @@ class Lists:
     async def _keep(self, venue: Venue, access: Access, instruments: Sequence[Instrument]) -> None:
         """Keep it for a day. A disk that hangs holds nobody up, and a failure is no matter: it is only for Tab."""
         place = place_of(venue.name, None if self._env == SIM else self._env, access.settings)
-        keeping = asyncio.to_thread(keep, place, instruments, _epoch_ms())
+        keeping = asyncio.to_thread(keep, place, instruments, epoch_ms())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KEPT_WITHIN):
                 await keeping
@@ -138,7 +137,7 @@ class Lists:
 
     def _is_wanted(self, venue: Venue) -> bool:
         found = access_without_simulator(venue, self._env, self._profile) if has_list(venue) else None
-        return found is not None and bool(found[0].settings.url) and kept(found[1], _epoch_ms()) is None
+        return found is not None and bool(found[0].settings.url) and kept(found[1], epoch_ms()) is None
 
     # --- for the words of a refusal
 
@@ -183,7 +182,3 @@ def _in_words(venue: Venue, refused: Sequence[str], known: Sequence[KnownSymbol]
         return f"did you mean {either(next(iter(meant.values())))}? All that it has"
     parts = [f"{either(found)} instead of {symbol}" for symbol, found in meant.items()]
     return f"did you mean {'; '.join(parts)}? All that it has"
-
-
-def _epoch_ms() -> int:
-    return round(time.time() * 1000)

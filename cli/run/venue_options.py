@@ -99,11 +99,12 @@ class VenueOptionsCommand(TyperCommand):
 
     def _take_plugins_options(self, ctx: Any, args: list[str]) -> None:
         """Have the options of the plug-in's venue that the line names, if it names one."""
-        words = self.venues_in(ctx, args)
-        if len(words) == 1 and words[0] not in VENUES and has_venue(words[0]):
-            self.take_options_of(words[0])
-        elif len(words) > 1:
-            self._try_options_of(words, ctx, args)
+        match self.venues_in(ctx, args):
+            case [name]:
+                if name not in VENUES and has_venue(name):
+                    self.take_options_of(name)
+            case words:
+                self._try_options_of(words, ctx, args)
 
     def _try_options_of(self, words: Sequence[str], ctx: Any, args: list[str]) -> None:
         """An option stands before the venue that only a plug-in can have: it is the one whose options make it so."""

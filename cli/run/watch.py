@@ -135,7 +135,8 @@ class Watcher:
         self._words = words
         self._redactor = redactor
         self._picture = picture
-        self._stream = STREAMS[subscriptions[0].stream]
+        first, *others = subscriptions
+        self._stream = STREAMS[first.stream]
         self._shorten = None if picture is None else Shortener(redactor)
         self._clock = SystemClock()
         self._ending = Ending()
@@ -151,7 +152,7 @@ class Watcher:
         )
         self._gate = StatusGate()
         # Of several symbols of one stream each stands by itself, and those with the same news are told together.
-        self._symbols = subscriptions[0].symbols if len(subscriptions) == 1 and has_several(subscriptions[0]) else ()
+        self._symbols = first.symbols if not others and has_several(first) else ()
         self._unseen = set(self._symbols)
         self._together = Together()
         self._telling: tuple[float, asyncio.TimerHandle] | None = None
@@ -215,12 +216,11 @@ class Watcher:
         for one in self._subscriptions:
             self._run.limits.expect(one, self._venue.name, settings.label)
         offer = self._venue.streams[self._stream.name]
-        ends_with_snapshot = has_full_states(self._stream, offer) and not request.raw
         of_each = self._stream.kind == "state" and not offer.partial and not request.raw
         self._limit = Limit(
             count=None if self._conditioned is not None and self._conditioned.answers else request.count,
             once=request.once,
-            ends_with_snapshot=ends_with_snapshot,
+            ends_with_snapshot=has_full_states(self._stream, offer) and not request.raw,
             each_of=self._symbols if of_each else (),
         )
         if self._conditioned is not None and self._conditioned.judges:
@@ -422,7 +422,7 @@ class Watcher:
         self._seldom.last_words()
         self._output.finish()
         next_signal = self._ending.next_signal()
-        after_signal = 0.0 if self._table is None else LAST_TABLE_WITHIN
+        after_signal = LAST_TABLE_WITHIN * (self._table is not None)
         left = await self._ending.until_written(self._reading, next_signal, after_signal=after_signal)
         if left is not None:
             self._words.say(left)
@@ -529,7 +529,7 @@ class Watcher:
             return
         if self._telling is not None:
             self._telling[1].cancel()
-        self._telling = due, asyncio.get_running_loop().call_later(max(0.0, due - now), self._tell_together)
+        self._telling = due, asyncio.get_running_loop().call_later(due - now, self._tell_together)
 
     def _tell_together(self) -> None:
         if self._telling is not None:

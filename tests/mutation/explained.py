@@ -37,6 +37,11 @@ EXPLAINED: dict[str, str] = {
     "cli/run/suggestions.py nearest: "
     "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
+    "cli/run/judging.py Judge.__init__: "
+    "self._keeps_latest = not how.events and any(one.uses_age and one.uses_record for one in apart) -> "
+    "self._keeps_latest = not how.events and any(one.uses_age or one.uses_record for one in apart)": (
+        "what does not depend on both, time says again as it was said"
+    ),
     "cli/output/standing.py Stand.__init__: "
     "self.changed = False # whether its last status has another state than the one before -> "
     "pass # whether its last status has another state than the one before": "it is set before it is read",

@@ -73,7 +73,9 @@ class Taken:
         return None if any(isinstance(one, Book) for _, _, one in self.got) else "no data came"
 
 
-def loop_of(consumer: Taken, *, recording: Any = None, at_once: bool = False, **given: Any) -> tuple[Loop, Ending]:
+def loop_of(consumer: Taken, *, recording: Any = None, **given: Any) -> tuple[Loop, Ending]:
+    """A loop of a request with what is `given`, but for the options of a loop itself."""
+    own = {name: given.pop(name) for name in ("at_once", "last_words_within") if name in given}
     request, ending = StreamRequest("kraken", ["A"], **given), Ending()
     clock: Any = Clock()
     consumer.loop = Loop(
@@ -84,7 +86,7 @@ def loop_of(consumer: Taken, *, recording: Any = None, at_once: bool = False, **
         redactor=Redactor(),
         recording=recording,
         every=request.every,
-        at_once=at_once,
+        **own,
     )
     return consumer.loop, ending
 

@@ -46,11 +46,13 @@ class _Source:
         self._scripted.ran.append({"deliver": deliver, **given})
         working = asyncio.ensure_future(self._script(deliver))
         leaving = asyncio.create_task(self._gone.wait())
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if working.done():
-            working.result()
-        working.cancel()
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            leaving.cancel()
+            working.cancel()
 
     def leave(self) -> None:
         self._scripted.left += 1

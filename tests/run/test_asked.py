@@ -153,6 +153,9 @@ def test_where_names_are_a_filter_another_one_may_be_asked_for() -> None:
     of = recording(header("profitview", recorded("feed", "x")))
     assert asked("feed", "profitview", "y", of=of).symbols == ("y",)
     assert asked("feed", "profitview", of=of).symbols == ("x",)
+    deep = recording(header("profitview", recorded("feed", "x", depth=5), recorded("feed", "z", depth=7)))
+    assert asked("feed", "profitview", "y", of=deep).depth == 5, "as the first of them was asked for"
+    assert asked("feed", "profitview", "z", of=deep).depth == 7
     several = recording(header("profitview", recorded("feed", "x"), recorded("feed")))
     assert asked("feed", "profitview", "y", of=several).symbols == ("y",)
     assert refused(

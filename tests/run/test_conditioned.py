@@ -92,6 +92,14 @@ def test_what_a_request_has_of_conditions(given: dict[str, Any], judges: bool, a
     assert (asked.alerts(SimpleNamespace(), Redactor()) is not None) is ("on" in given)
 
 
+@pytest.mark.parametrize(("replay", "age"), [(None, 400), (Path("r"), 0)])
+def test_in_a_replay_the_age_of_a_line_is_that_at_which_it_came(replay: Path | None, age: int) -> None:
+    standing = conditioned("trades", fields="age_ms", replay=replay).standing(lambda: Now(0.0, 500))
+    assert standing is not None
+    record = Trade(venue="v", symbol="A", received=100, time=100, price=Decimal(1), size=Decimal(1), side="buy")
+    assert standing.seen(record).age_ms == age
+
+
 def test_a_table_shows_what_comes_before_a_match_too() -> None:
     assert conditioned("trades", until="price > 1").answers
     assert not conditioned("trades", until="price > 1", as_table=True).answers

@@ -1,58 +1,18 @@
-"""`--max-age` and `--every`: each by itself, at the moment at which it counts, and both behind one another."""
+"""`--max-age`, by itself and before `--every`, at the moment at which it counts."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.output.weights import weight
-from cli.run import freshness
-from cli.run.freshness import Every, Limits, MaxAge
-from venues.records import Book, Order, Position, SnapshotEnd, State, Status, Trade
+from cli.run.freshness import Limits, MaxAge
+from tests.run.dated import ONE, at, book, end, order, status, told, trade
+from venues.records import Book, Position, Status
 from venues.venue import BadFrame, ClockOffset, Confirmed, Notice, Now, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-ONE = Decimal(1)
-
-
-def at(seconds: float) -> Now:
-    return Now(seconds, round(seconds * 1000))
-
-
-def book(number: int, **fields: Any) -> Book:
-    return Book(venue="v", symbol="A", received=number, bids=[], asks=[], **fields)
-
-
-def trade(number: int, **fields: Any) -> Trade:
-    return Trade(venue="v", received=number, price=ONE, size=ONE, side="buy", **fields)
-
-
-def order(name: str, number: int, change: Any = "update", **fields: Any) -> Order:
-    return Order(venue="v", received=number, order_id=name, status="new", change=change, **fields)
-
-
-def end(count: int, stream: str = "orders") -> SnapshotEnd:
-    return SnapshotEnd(venue="v", received=0, stream=stream, count=count)
-
-
-def status(state: State, stream: str = "book", **fields: Any) -> Status:
-    return Status(venue="v", received=0, stream=stream, state=state, **fields)
-
-
-def told(items: Sequence[Any]) -> list[Any]:
-    """Statuses as their state, ends as their count in words, and other records as the number that they came with."""
-    return [
-        one.state
-        if isinstance(one, Status)
-        else f"end {one.count}"
-        if isinstance(one, SnapshotEnd)
-        else getattr(one, "received", type(one).__name__)
-        for one in items
-    ]
 
 
 def max_age(stream: str = "book", limit: int = 1_000, *, live: bool = True, **status_fields: Any) -> MaxAge:
@@ -97,6 +57,36 @@ def test_the_limit_itself_is_young_enough() -> None:
     assert stage.passes(Confirmed("book", 8_999), at(10)) == []
     assert told(stage.passes(Confirmed("book", 9_000), at(10))) == ["live", 2, "Confirmed"]
     assert not stage.is_holding
+
+
+@pytest.mark.parametrize(("time", "until"), [(9_999, 10.999), (10_000, 11.0), (10_001, 11.0)])
+def test_data_of_a_time_that_is_still_to_come_is_new(time: int, until: float) -> None:
+    stage = max_age()
+    stage.passes(book(1, time=time), at(10))
+    assert stage.deadline() == until
+
+
+def test_what_comes_before_the_stream_is_live_passes() -> None:
+    stage = max_age(live=False)
+    assert not stage.is_holding
+    assert stage.passes(Confirmed("book"), at(1)) == [Confirmed("book")]
+    assert stage.passes(book(1), at(1)) == [book(1)]
+    assert stage.deadline() is None
+
+
+@pytest.mark.parametrize(("ms", "said"), [(0, [1]), (1, ["stale"]), (-500, [1])])
+def test_the_age_is_that_by_the_venues_clock(ms: int, said: list[Any]) -> None:
+    stage = max_age()
+    assert stage.passes(ClockOffset("book", ms), at(9)) == [ClockOffset("book", ms)]
+    assert told(stage.passes(book(1, time=9_000), at(10))) == said
+
+
+def test_of_very_many_rows_only_the_latest_may_be_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.run.freshness.MOST_REMEMBERED", 3)
+    stage = max_age("orders")
+    for name in "abcad":
+        stage.passes(order(name, 1), at(0.5))
+    assert [stage.good_until(order(name, 1)) for name in "abcd"] == [1.5, None, 1.5, 1.5]
 
 
 def test_silence_is_stale_at_the_deadline_and_once() -> None:
@@ -185,181 +175,6 @@ def test_of_a_symbol_that_was_closed_alone_what_is_said_of_the_others_is_no_matt
     stage.passes(status("closed", symbol="A"), at(0.5))
     stage.passes(status("live", symbol="A"), at(0.6))
     assert stage.deadline() == 1.6, "it is about this one"
-
-
-# --- --every
-
-
-def test_a_row_may_pass_again_when_its_time_has_come() -> None:
-    stage = Every(1_500)
-    assert told(stage.passes([order("a", 1)], at(1))) == [1]
-    assert told(stage.passes([order("a", 2)], at(2.499))) == []
-    assert stage.deadline() == 2.5
-    assert stage.tick(at(2.499)) == []
-    assert told(stage.tick(at(2.5))) == [2]
-    assert stage.deadline() is None
-    assert told(stage.passes([order("a", 3)], at(3.999))) == []
-    assert told(stage.passes([order("a", 4)], at(4.0))) == [4], "the newest, and the one that waited is gone"
-    assert stage.rest() == []
-
-
-def test_a_removal_passes_at_once_and_its_row_begins_anew() -> None:
-    stage = Every(1_000)
-    stage.passes([order("a", 1)], at(0))
-    stage.passes([order("a", 2)], at(0.1))
-    assert told(stage.passes([order("a", 3, "remove")], at(0.2))) == [3]
-    assert stage.deadline() is None
-    assert told(stage.passes([order("a", 4)], at(0.3))) == [4]
-
-
-def full(number: int, *names: str) -> list[Any]:
-    return [*(order(name, number, "snapshot") for name in names), end(len(names))]
-
-
-def test_a_removal_leaves_a_full_state_that_waits() -> None:
-    stage = Every(1_000)
-    stage.passes(full(1, "a", "b"), at(0))
-    assert stage.passes(full(2, "a", "b"), at(0.5)) == []
-    assert told(stage.passes([order("a", 3, "remove")], at(0.6))) == [3]
-    assert told(stage.tick(at(1))) == [2, "end 1"]
-
-
-def test_a_row_that_stops_matching_leaves_a_full_state_and_waits_behind_it() -> None:
-    stage = Every(1_000)
-    stage.passes(full(1, "a", "b"), at(0))
-    stage.passes(full(2, "a", "b"), at(0.5))
-    assert stage.passes([order("a", 3, "remove", match=False)], at(0.6)) == []
-    assert told(stage.tick(at(1))) == [2, "end 1", 3]
-
-
-def test_a_full_state_waits_for_its_rows_and_for_the_one_before() -> None:
-    stage = Every(1_000)
-    assert told(stage.passes(full(1, "a"), at(0))) == [1, "end 1"]
-    assert told(stage.passes([order("b", 2)], at(0.5))) == [2]
-    assert stage.passes(full(3, "b"), at(0.6)) == []
-    assert stage.deadline() == 1.5, "b has passed at 0.5"
-    assert stage.tick(at(1.4)) == []
-    assert told(stage.tick(at(1.5))) == [3, "end 1"]
-    assert stage.passes(full(4), at(2.4)) == []
-    assert stage.deadline() == 2.5
-    assert told(stage.passes([order("a", 5)], at(2.45))) == [5], "a has long been allowed to"
-    assert told(stage.tick(at(2.5))) == ["end 0"]
-
-
-def test_a_full_state_drops_the_rows_that_it_does_not_have() -> None:
-    stage = Every(1_000)
-    stage.passes([order("a", 1), order("b", 1)], at(0))
-    stage.passes([order("a", 2), order("b", 2)], at(0.5))
-    assert stage.passes(full(3, "a"), at(0.6)) == []
-    assert told(stage.tick(at(1))) == [3, "end 1"]
-
-
-@pytest.mark.parametrize("state", ["stale", "reconnecting", "closed", "syncing"])
-def test_what_waits_is_dropped_when_the_stream_is_not_live(state: Any) -> None:
-    stage = Every(1_000)
-    stage.passes([order("a", 1)], at(0))
-    stage.passes([order("a", 2)], at(0.5))
-    assert told(stage.passes([status("live", "orders")], at(0.5))) == ["live"]
-    assert stage.deadline() == 1.0
-    assert told(stage.passes([status(state, "orders", symbol="X")], at(0.6))) == [state]
-    assert stage.deadline() is None
-    assert told(stage.passes([order("a", 3)], at(0.7))) == [3], "it may pass at once"
-    stage.passes(full(4, "b"), at(0.7))
-    assert told(stage.passes([status(state, "orders"), *full(5)], at(0.8))) == [state, "end 0"]
-
-
-def test_of_several_symbols_only_that_one_is_dropped_which_is_not_live() -> None:
-    stage = Every(1_000, several=True)
-
-    def a(number: int, symbol: str = "A") -> Book:
-        return Book(venue="v", symbol=symbol, received=number, bids=[], asks=[])
-
-    def b(number: int) -> Book:
-        return a(number, "B")
-
-    stage.passes([a(1), b(1)], at(0))
-    stage.passes([a(2), b(2)], at(0.5))
-    assert told(stage.passes([status("stale", symbol="A")], at(0.6))) == ["stale"]
-    assert told(stage.passes([a(3)], at(0.7))) == [3]
-    assert told(stage.tick(at(1.0))) == [2]
-    stage.passes([b(4)], at(1.5))
-    assert told(stage.passes([status("stale")], at(1.6))) == ["stale"]
-    assert stage.rest() == []
-
-
-# --- what --every may keep
-
-
-def heavy(name: str, number: int) -> Order:
-    return order(name, number, venue_status="x" * 10_000)
-
-
-@pytest.fixture
-def light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Room for four heavy rows that wait."""
-    monkeypatch.setattr(freshness, "HEAVIEST", 4 * weight(heavy("a", 1)))
-
-
-def waiting(names: str) -> Every:
-    """Rows that have passed and have to wait."""
-    stage = Every(1_000)
-    for name in names:
-        stage.passes([order(name, 0)], at(0))
-    return stage
-
-
-def changed(stage: Every, names: str) -> list[Any]:
-    """What passes when rows change, which are numbered from 1."""
-    return told([one for number, name in enumerate(names, 1) for one in stage.passes([heavy(name, number)], at(0.1))])
-
-
-@pytest.mark.usefixtures("light")
-def test_rows_that_weigh_too_much_pass_early() -> None:
-    stage = waiting("abcde")
-    assert changed(stage, "abcd") == []
-    assert changed(stage, "e") == [1, 2, 3, 4, 1]
-    assert stage.rest() == []
-    assert changed(stage, "abab") == [1, 2], "and may pass again at once"
-    assert told(stage.rest()) == [3, 4]
-
-
-@pytest.mark.usefixtures("light")
-@pytest.mark.parametrize(
-    ("names", "early", "rest"), [("aaaaa", [], [5]), ("ababa", [], [5, 4]), ("abcab", [4, 5, 3], [])]
-)
-def test_what_was_replaced_weighs_no_more(names: str, early: list[int], rest: list[int]) -> None:
-    """Rows that change five times: what comes to half of the room at most goes on waiting."""
-    stage = waiting("abc")
-    assert changed(stage, names) == early
-    assert told(stage.rest()) == rest
-
-
-@pytest.mark.usefixtures("light")
-def test_what_has_passed_weighs_no_more() -> None:
-    stage = waiting("abc")
-    for second in range(10):
-        assert told(stage.passes([heavy(name, second) for name in "ab"], at(second + 0.1))) == []
-        assert told(stage.tick(at(second + 1))) == [second, second]
-
-
-def test_keys_that_may_pass_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freshness, "MOST_KEYS", 4)
-    stage = Every(1_000)
-    for number in range(4):
-        stage.passes([order(str(number), number)], at(number))
-    stage.passes([order("3", 9)], at(3.5))
-    assert told(stage.passes([order("4", 4)], at(3.6))) == [4], "of those before only 3 may not pass yet"
-    assert stage.deadline() == 4.0
-
-
-def test_ever_new_keys_let_what_waits_pass_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freshness, "MOST_KEYS", 4)
-    stage = Every(1_000)
-    assert told(stage.passes([order("0", 0), order("0", 9)], at(0))) == [0]
-    passed = [told(stage.passes([order(str(number), number)], at(0.1))) for number in range(1, 5)]
-    assert passed == [[1], [2], [3], [9, 4]]
-    assert stage.rest() == []
-    assert told(stage.passes([order("0", 10)], at(0.2))) == [10], "and may pass again at once"
 
 
 # --- both
@@ -452,6 +267,10 @@ def test_what_still_waits_comes_at_the_end() -> None:
     assert limits_of(1_000).rest() == []
 
 
+def test_nothing_is_said_before_anything_has_come() -> None:
+    assert not Limits(1_000).says(status("stale"))
+
+
 def test_what_max_age_said_is_known_apart_from_what_the_venue_said() -> None:
     limits = limits_of(1_000)
     live, first = limits.passes([status("live"), book(1)], 0, at(0))
@@ -485,6 +304,16 @@ def test_a_line_of_a_bot_is_judged_by_market_and_forgotten_with_its_end() -> Non
     assert limits.deadline() is None, "there is no such line any more"
     limits.forget_before(3)
     assert not limits
+
+
+def test_a_stream_of_all_lines_is_judged_also_when_a_line_has_ended() -> None:
+    limits = limits_of(1_000)
+    limits.expect_markets(1, "trades", ["A"], "v", None)
+    limits.passes([status("live"), book(1)], 0, at(0))
+    limits.forget_before(2)
+    assert limits.deadline() == 1.0
+    limits.passes([status("live", "trades"), trade(1, symbol="A", time=-9_000)], 1, at(0))
+    assert limits.deadline() == 1.0
 
 
 def test_markets_are_not_judged_without_the_option() -> None:

@@ -60,6 +60,43 @@ def test_of_several_sources_each_has_its_number(monkeypatch: pytest.MonkeyPatch)
     assert scripted.left >= 3
 
 
+@pytest.mark.parametrize("ends_with", [None, VenueUnreachable("gone")])
+def test_when_one_of_several_sources_has_ended_for_good_the_others_are_left(
+    ends_with: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = [2] if ends_with is None else [2, ends_with]
+    scripted = Scripted(monkeypatch, script(1, book(1), ends=False), script(*steps), script(ends=False))
+    consumer = Taken()
+
+    async def go() -> None:
+        loop, ending = loop_of(consumer)
+        await opened(loop, "kraken", "woox", "nexus")
+        monkeypatch.setattr(loop, "_lists", lambda: None)
+        asyncio.get_running_loop().call_later(9, ending.stop, 7)
+        await loop.watch()
+        assert not [task for task in asyncio.all_tasks() if "_run_source" in repr(task)]
+        assert (ending.problem, seconds()) == ((None, 9) if ends_with is None else (ends_with, 2))
+
+    run(go())
+    assert scripted.left >= 3
+
+
+def test_a_run_that_is_given_up_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    Scripted(monkeypatch, script(ends=False))
+
+    async def go() -> None:
+        loop, _ = loop_of(Taken())
+        await opened(loop)
+        watching = asyncio.create_task(loop.watch())
+        await asyncio.sleep(1)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await asyncio.sleep(0.1)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(go())
+
+
 def test_a_source_gets_what_the_request_says(monkeypatch: pytest.MonkeyPatch) -> None:
     scripted = Scripted(monkeypatch, script())
 
@@ -109,16 +146,21 @@ def test_an_end_that_nobody_asked_for_is_not_told(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("code", "last_words", "waited"), [(0, 0.2, LEAVE_WITHIN), (INTERRUPTED, 0.2, HURRY - 0.2), (INTERRUPTED, 0.9, 0.0)]
+    ("code", "last_words", "waited"),
+    [
+        (0, 0.3, LEAVE_WITHIN),
+        (INTERRUPTED, None, HURRY - 0.2),
+        (INTERRUPTED, 0.3, HURRY - 0.3),
+        (INTERRUPTED, 0.9, 0.0),
+    ],
 )
 def test_a_venue_that_does_not_let_go_is_waited_for_a_moment(
-    code: int, last_words: float, waited: float, monkeypatch: pytest.MonkeyPatch
+    code: int, last_words: float | None, waited: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer = Taken()
 
     async def go() -> None:
-        loop, ending = loop_of(consumer)
-        loop._last_words_within = last_words
+        loop, ending = loop_of(consumer, **({} if last_words is None else {"last_words_within": last_words}))
         monkeypatch.setattr(loop, "_run", lambda: asyncio.sleep(60))
         loop._sources = [SimpleNamespace(leave=lambda: None)]  # type: ignore[list-item]
         asyncio.get_running_loop().call_later(1, ending.stop, code)
@@ -346,6 +388,50 @@ def test_limits_ring_at_their_time_and_say_it_on_the_line(monkeypatch: pytest.Mo
     assert consumer.got == [
         (0, 0, "live"), (0, 0, book(1)), (0.6, 0, book(2)), (1.6, 0, "stale"), (2.6, 0, "live"), (2.6, 0, book(3)),
     ]  # fmt: skip
+
+
+def test_a_timer_that_rings_too_early_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message moves the deadline, and there may be thousands a second."""
+    Scripted(monkeypatch, script([live(), book(1)], book(2), 0.6, book(3), 0.3, book(4), 0.5, ends=True))
+    consumer = Taken()
+    rings: list[float] = []
+
+    async def go() -> None:
+        running: Any = asyncio.get_running_loop()
+        call_later = running.call_later
+
+        def noted(delay: float, call: Any, *given: Any, **more: Any) -> Any:
+            if getattr(call, "__name__", "") == "_on_timer":
+                rings.append(round(seconds() + delay, 3))
+            return call_later(delay, call, *given, **more)
+
+        monkeypatch.setattr(running, "call_later", noted)
+        loop, _ = loop_of(consumer, max_age=1_000)
+        loop.limits.expect(BOOK, "v", None)
+        await opened(loop)
+        await loop.watch()
+        loop.close()
+
+    run(go())
+    assert rings == [1.0, 1.9], "at 1.0 it is known that nothing is due before 1.9"
+    assert [what for _, _, what in consumer.got] == ["live", book(1), book(2), book(3), book(4)]
+
+
+def test_a_limit_with_nothing_to_wait_for_has_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    Scripted(monkeypatch, script(book(1), 0.5, book(2), 0.2, ends=True))
+    consumer = Taken()
+
+    async def go() -> None:
+        loop, _ = loop_of(consumer, every=1_000)
+        await opened(loop)
+        asyncio.get_running_loop().call_later(0.2, lambda: waits.append(loop._timer))
+        await loop.watch()
+        loop.close()
+
+    waits: list[Any] = []
+    run(go())
+    assert waits == [None]
+    assert [(at, what) for at, _, what in consumer.got] == [(0, book(1))], "what waits at the end is not current"
 
 
 def test_nothing_rings_once_the_limits_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,15 @@ import pytest
 
 from cli.errors import INTERRUPTED
 from cli.run.loop import Then
+from cli.run.options import existing_file
 from cli.run.source import Embedded
+from tests.run.dated import end, order, told
 from tests.run.looped import BOOK, Taken, book, live, loop_of, opened, script
 from tests.run.scripted import Scripted
 from tests.run.timeless import run
 from venues import venue_named
 from venues.errors import MonError, RecordingError
-from venues.venue import Now
+from venues.venue import Now, Subscription
 
 if TYPE_CHECKING:
     from venues.driver import Delivered
@@ -28,14 +30,12 @@ if TYPE_CHECKING:
 BEGIN = 1_700_118_780_000
 
 
-def replayed(
-    consumer: Taken, events: list[tuple[float, list[Any]]], *, speed: float | None = None, **given: Any
-) -> None:
+def replayed(consumer: Taken, events: list[tuple[float, list[Any]]], *, of: Subscription = BOOK, **given: Any) -> None:
     """Deliver what came at those seconds of a recording, without a pause."""
 
     async def go() -> None:
-        loop, _ = loop_of(consumer, recording=SimpleNamespace(), speed=speed, **given)
-        loop.limits.expect(BOOK, "v", None)
+        loop, _ = loop_of(consumer, recording=SimpleNamespace(), **given)
+        loop.limits.expect(of, "v", None)
         for at, items in events:
             loop._replayed(items, Now(at, BEGIN + round(at * 1000)), 0)
         loop.close()
@@ -43,12 +43,63 @@ def replayed(
     run(go())
 
 
-def test_what_the_limits_say_in_a_replay_is_said_at_its_time() -> None:
-    class Timed(Taken):
-        def deliver(self, items: list[Delivered], line: int = 0) -> None:
-            at = self.loop.at()
-            self.got += [(at.mono, at.epoch_ms - BEGIN, getattr(one, "state", one)) for one in items]
+def test_what_still_waits_comes_at_the_end_of_a_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Taken()
 
+    async def play(_: Any) -> None:
+        deliver = scripted.ran[-1]["deliver_replayed"]
+        for number in range(3):
+            deliver([book(number)], Now(5.0 + number / 10, BEGIN + 100 * number), 0)
+
+    scripted = Scripted(monkeypatch, play)
+
+    async def go() -> None:
+        loop, _ = loop_of(consumer, recording=SimpleNamespace(), every=1_000)
+        await opened(loop)
+        await loop.watch()
+
+    run(go())
+    assert [what for _, _, what in consumer.got] == [book(0), book(2)]
+
+
+def test_who_judges_by_himself_gets_a_replay_unjudged() -> None:
+    """Where nothing depends on the time between two events the consumer asks the judge, and nobody else does."""
+    judge: Any = SimpleNamespace(ticks=False, deadline=lambda: None, passes=lambda items: [])
+    consumer = Taken()
+
+    async def go() -> None:
+        loop, _ = loop_of(consumer, recording=SimpleNamespace())
+        loop.limits.judge = judge
+        loop._replayed([book(1)], Now(5.0, BEGIN), 0)
+        judge.ticks = True
+        loop._replayed([book(2)], Now(6.0, BEGIN), 0)
+
+    run(go())
+    assert [what for _, _, what in consumer.got] == [book(1)]
+
+
+def test_what_was_recorded_is_that_of_the_source_that_was_opened_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        Scripted(monkeypatch, script(), script(), script())
+        loop, _ = loop_of(Taken(), recording=SimpleNamespace())
+        for number in range(3):
+            await opened(loop)
+            source: Any = loop._sources[-1]
+            source.played = lambda number=number: [("v", number)]
+            assert loop.recorded() == [("v", number)]
+
+    run(go())
+
+
+class Timed(Taken):
+    """Notes when what it gets came: by the recording's clock, and in milliseconds since its beginning."""
+
+    def deliver(self, items: list[Delivered], line: int = 0) -> None:
+        at = self.loop.at()
+        self.got += [(at.mono, at.epoch_ms - BEGIN, getattr(one, "state", one)) for one in items]
+
+
+def test_what_the_limits_say_in_a_replay_is_said_at_its_time() -> None:
     consumer = Timed()
     replayed(consumer, [(5.0, [live(), book(1)]), (8.0, [book(2)]), (8.9, [book(3)])], max_age=1_000)
     assert consumer.got == [
@@ -57,17 +108,35 @@ def test_what_the_limits_say_in_a_replay_is_said_at_its_time() -> None:
     ]  # fmt: skip
 
 
+def test_what_waits_for_a_row_that_goes_passes_when_that_goes_and_then_every_interval() -> None:
+    consumer = Timed()
+    events: list[tuple[float, list[Any]]] = [
+        (5.0, [order("a", 1)]),
+        (5.1, [order("a", 2, "snapshot"), order("b", 2, "snapshot"), end(2)]),
+        (5.2, [order("a", 3, "remove")]),
+        (5.3, [order("b", 4)]),
+        (6.1, [order("b", 5)]),
+        (6.2, [order("b", 6)]),
+    ]
+    replayed(consumer, events, of=Subscription("orders"), every=1_000)
+    assert [(at, told([what])[0]) for at, _, what in consumer.got] == [
+        (5.0, 1), (5.2, 3), (5.2, 2), (5.2, "end 1"), (6.2, 5),
+    ]  # fmt: skip
+    assert all(epoch == round(at * 1000) for at, epoch, _ in consumer.got)
+
+
 @pytest.mark.parametrize(("speed", "gone"), [(None, 2.0), (3.0, 6.0), (float("inf"), 2.0)])
 def test_the_time_of_a_replay_goes_on_as_fast_as_it_is_played(speed: float | None, gone: float) -> None:
     async def go() -> None:
         loop, _ = loop_of(Taken(), recording=SimpleNamespace(), speed=speed)
+        assert loop.at().mono == pytest.approx(1_000, abs=0.01), "nothing has come yet"
         before = loop.now()
         assert before.mono == pytest.approx(1_000, abs=0.01)
         loop._replayed([book(1)], Now(5.0, BEGIN), 0)
         await asyncio.sleep(2)
         now = loop.now()
-        assert now.mono == pytest.approx(5.0 + gone, abs=0.01)
-        assert now.epoch_ms - BEGIN == pytest.approx(gone * 1000, abs=9)
+        assert now.mono == pytest.approx(5.0 + gone, abs=0.001)
+        assert now.epoch_ms - BEGIN == pytest.approx(gone * 1000, abs=1)
         assert loop.at() == Now(5.0, BEGIN), "what was delivered came then"
 
     run(go())
@@ -162,6 +231,43 @@ def test_who_has_had_enough_is_told_in_words_what_was_not_written() -> None:
         loop._recorder = Broken()  # type: ignore[assignment]
         ending.stop(INTERRUPTED)
         assert loop.close() == "no space left"
+
+    run(go())
+
+
+@pytest.mark.parametrize("existing", [None, "append", "overwrite"])
+def test_what_is_recorded_begins_with_what_is_asked_for(existing: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[Any, ...]] = []
+
+    def recorder(*given: Any) -> Any:
+        made.append(given)
+        return SimpleNamespace(notice="goes on with r.jsonl")
+
+    monkeypatch.setattr("cli.run.loop.Recorder", recorder)
+
+    async def go() -> None:
+        header: Any = "the header"
+        given = {} if existing is None else {existing: True}
+        loop, _ = loop_of(Taken(), record=Path("r.jsonl"), **given)
+        assert loop.record(header) == "goes on with r.jsonl"
+        assert made == [(Path("r.jsonl"), header, loop._redactor, existing_file(loop._request))]
+
+    run(go())
+
+
+def test_what_happens_is_recorded_before_it_is_seen() -> None:
+    noted: list[Any] = []
+
+    async def go() -> None:
+        loop, _ = loop_of(Taken())
+        recorder: Any = SimpleNamespace(write=lambda event: noted.append(("written", event)))
+        recorder.flush = lambda: noted.append("flushed")
+        loop._recorder = recorder
+        loop.tap(lambda event: noted.append(("seen", event)))
+        event: Any = "a frame"
+        loop._tap(event)
+        await asyncio.sleep(0.1)
+        assert noted == [("written", event), ("seen", event), "flushed"]
 
     run(go())
 

@@ -308,3 +308,40 @@ def test_fields_are_those_of_the_stream() -> None:
     assert options.complete_field(context("trades"), "prev.trade_") == ["prev.trade_id"]
     assert options.complete_field_in_braces(context("trades"), "at {trade_") == ["at {trade_id"]
     assert options.complete_field_in_braces(context("trades"), "at {{trade_") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("trade_", ["trade_id"]),
+        ("prev.trade_", ["prev.trade_id"]),
+        ("price > trade_", ["price > trade_id"]),
+        ("price > prev.trade_", ["price > prev.trade_id"]),
+        ("price>trade_", ["price>trade_id"]),
+        ("price > 1 and trade_", ["price > 1 and trade_id"]),
+        ('side == "buy" and (trade_', ['side == "buy" and (trade_id']),
+        ("not trade_", ["not trade_id"]),
+        ("price trade_", []),  # an operator is next
+        ('side == "trade_', []),  # it is a text
+        ("side == 'a\\' + trade_", []),
+        ('side == "a" trade_', []),
+        ("brand trade_", []),
+    ],
+)
+def test_a_field_is_offered_where_one_may_stand(typed: str, offered: list[str]) -> None:
+    assert options.complete_field(context("trades"), typed) == offered
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("{trade_", ["{trade_id"]),
+        ("a {trade_", ["a {trade_id"]),
+        ("trade_", []),
+        ("{{trade_", []),
+        ("{{{trade_", ["{{{trade_id"]),
+        ("{} trade_", []),
+    ],
+)
+def test_in_a_template_a_field_is_offered_in_braces(typed: str, offered: list[str]) -> None:
+    assert options.complete_field_in_braces(context("trades"), typed) == offered

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cli.run import source as module
-from cli.run.source import Embedded, check_starts, is_part_of, until_ended
+from cli.run.source import (
+    Embedded,
+    Source,
+    _all_ended,
+    _raise_if_all_refused,
+    _streams_in_part,
+    check_starts,
+    is_part_of,
+    until_ended,
+)
 from tests.run.timeless import run, seconds
-from venues.errors import MonError, VenueRefused
+from venues import venue_named
+from venues.errors import MonError, VenueRefused, VenueUnreachable
 from venues.toolkit.acknowledgements import VERDICTS_WITHIN
 from venues.toolkit.guard import ContractBroken
 from venues.venue import Subscription
@@ -120,6 +131,23 @@ def test_a_fault_without_a_simulator_is_no_matter() -> None:
     Embedded()._on_fault(ValueError("nobody waits"), ["nexus"])
 
 
+def test_a_fault_that_nobody_waits_for_any_more_is_not_told_by_python() -> None:
+    noted: list[Any] = []
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: noted.append(context))
+        embedded = Embedded()
+        embedded._fault = loop.create_future()
+        embedded._on_fault(ValueError("late"), ["nexus"])
+        embedded._on_fault(ValueError("later"), ["nexus"])
+        del embedded
+        gc.collect()
+
+    asyncio.run(go())
+    assert noted == []
+
+
 # --- several lines
 
 
@@ -135,11 +163,11 @@ def refused(*symbols: str, late: bool = False) -> VenueRefused:
     )
 
 
-def ended(*lines: Any) -> str:
+def ended(*lines: Any, by: Any = until_ended) -> str:
     async def go() -> str:
         tasks = [asyncio.create_task(one) for one in lines]
         try:
-            await until_ended(tasks)
+            await by(tasks)
         except MonError as error:
             symbols = getattr(error, "symbols", ())
             return f"{type(error).__name__} {' '.join(symbols) or error} after {seconds():g} s"
@@ -172,6 +200,70 @@ def test_a_line_that_is_refused_late_leaves_the_others_on() -> None:
     assert ended(line(1, refused(late=True)), line(5, refused("B", late=True))) == "VenueRefused refused  after 5 s"
 
 
+def test_lines_that_stand_apart_leave_each_other_on() -> None:
+    """What ended the first of them is told when none is left; what is no matter of one line ends all."""
+    gone = VenueUnreachable("gone")
+    assert ended(line(1), line(3), by=_all_ended) == "in order after 3 s"
+    assert ended(line(1, gone), line(5), by=_all_ended) == "in order after 5 s"
+    assert ended(line(1, refused("A")), line(5), line(2, gone), by=_all_ended) == "in order after 5 s"
+    assert ended(line(3, refused("A")), line(2, gone), by=_all_ended) == "VenueUnreachable gone after 3 s"
+    assert ended(line(2, refused("A")), line(3, gone), by=_all_ended) == "VenueRefused A after 3 s"
+    assert ended(line(2, MonError("a fault")), line(9), by=_all_ended) == "MonError a fault after 2 s"
+
+
+@pytest.mark.parametrize(
+    ("heard", "refused_streams", "raised"),
+    [
+        ([{"a": True, "b": True}], ["a"], None),
+        ([{"a": True, "b": True}], ["a", "b"], "no a"),
+        ([{"a": True, "b": False}], ["a"], "no a"),  # nobody wants the other one
+        ([{"a": False, "b": True}], ["a", "b"], "no b"),
+        ([{"a": True}, {"b": True}], ["a"], None),
+        ([{"a": False}], [], None),
+        ([], [], None),
+    ],
+)
+def test_a_replay_ends_when_all_that_is_wanted_was_refused(
+    heard: list[dict[str, bool]], refused_streams: list[str], raised: str | None
+) -> None:
+    drivers: list[Any] = [
+        SimpleNamespace(refused={name: MonError(f"no {name}") for name in refused_streams if name in streams})
+        for streams in heard
+    ]
+    if raised is None:
+        _raise_if_all_refused(drivers, heard)
+        return
+    with pytest.raises(MonError, match=raised):
+        _raise_if_all_refused(drivers, heard)
+
+
+def test_what_is_known_of_the_connections_of_a_source() -> None:
+    given: dict[str, Any] = {"env": None, "profile": None, "retries": None, "clock": None, "redactor": None}
+    source: Any = Source(venue_named("kraken"), [], **given)
+    assert (source.has_proxy, source.handshakes()) == (False, [])
+    for proxy, has_proxy in ((None, False), ("http://proxy.example", True)):
+        source._access = SimpleNamespace(proxy=proxy)
+        assert source.has_proxy is has_proxy
+    left: list[int] = []
+    source._connections = [
+        SimpleNamespace(handshake=shake, leave=lambda number=number: left.append(number))
+        for number, shake in enumerate(("first", None, "third"))
+    ]
+    assert source.handshakes() == ["first", "third"]
+    source.leave()
+    assert left == [0, 1, 2]
+
+
+def test_streams_whose_symbols_are_on_several_routes_come_in_part() -> None:
+    def route(*subscriptions: Subscription) -> Any:
+        return SimpleNamespace(subscriptions=subscriptions)
+
+    first = route(Subscription("trades", ("A",)), Subscription("book", ("A",)), Subscription("orders"))
+    second = route(Subscription("trades", ("B",)), Subscription("orders"))
+    assert _streams_in_part(first, [first, second]) == _streams_in_part(second, [first, second]) == {"trades"}
+    assert _streams_in_part(first, [first]) == set()
+
+
 # --- what is wanted
 
 
@@ -183,6 +275,8 @@ def test_a_line_that_is_refused_late_leaves_the_others_on() -> None:
         (Subscription("trades", ("A", "C")), [Subscription("trades", ("A", "B"))], False),
         (Subscription("trades", ("A",)), [Subscription("book", ("A", "B"))], False),
         (Subscription("book", ("A",), depth=5), [Subscription("book", ("A", "B"))], False),
+        (Subscription("trades", ("B", "A")), [Subscription("trades", ("A", "B"))], True),
+        (Subscription("trades", ("A", "B")), [Subscription("trades", ("A",))], False),
         (Subscription("trades", ("A",)), [], False),
     ],
 )

@@ -202,12 +202,30 @@ def test_a_long_line_is_looked_through_as_far_as_that_goes() -> None:
     assert made.arguments_in(context, ["--once=1", "kraken", "A"]) == {}
 
 
+@pytest.mark.parametrize(
+    ("named", "names"),
+    [
+        (["jayx"], ["--precise", "--rpi"]),  # they are known, and stay in their order
+        (["nowhere"], ["--precise", "--rpi"]),
+        ([], ["--precise", "--rpi"]),
+        (["acme"], ["--precise", "--rpi", "--special", "--fast-as"]),
+    ],
+)
+def test_only_a_plugins_venue_brings_options(
+    named: list[str], names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Any = command()
+    monkeypatch.setattr(made, "venues_in", lambda ctx, args: named)
+    made._take_plugins_options(None, [])
+    assert names_of(made) == names
+
+
 # --- completions
 
 
 def test_for_a_completion_a_plugins_venue_is_learnt_where_that_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     made = command()
-    for name in ("nexus", "nowhere"):
+    for name in ("nexus", "jayx", "nowhere"):
         learn_quietly(made, name)
     assert names_of(made) == ["--precise", "--rpi"]
 

@@ -39,17 +39,27 @@ def redactor() -> Redactor:
     return made
 
 
-def watcher_of(stream: str, *symbols: str, words: Words | None = None, venue: str = "kraken", **given: Any) -> Watcher:
+def watcher_of(
+    stream: str,
+    *symbols: str,
+    words: Words | None = None,
+    venue: str = "kraken",
+    picture: Any = None,
+    beside: tuple[Subscription, ...] = (),
+    **given: Any,
+) -> Watcher:
+    """`beside`: what else is drawn."""
     request = StreamRequest(venue, [*symbols], **{"output": "jsonl", **given})
     request.stream = stream
     subscription = Subscription(stream, symbols)
     return Watcher(
         request,
         venue_named(venue),
-        [subscription],
+        [subscription, *beside],
         None,
         words or Heard(),
         redactor(),
+        picture,
         conditioned=conditions_of(request, venue_named(venue), subscription),
     )
 
@@ -379,6 +389,16 @@ def test_a_frame_that_came_is_data(directions: list[Any], is_data: bool, ran: Ra
 def test_what_a_run_ends_with(given: dict[str, Any], steps: Any, code: Any, written: list[str], ran: Ran) -> None:
     ran("trades", "A", status("live"), *steps, real="timeout" not in given, **given)
     assert (ran.code, ran.states) == (code, written)
+
+
+def test_with_once_the_first_event_of_any_of_several_symbols_is_enough(ran: Ran) -> None:
+    ran("trades", "A B", status("live"), trade(), trade(), once=True, real=True)
+    assert (ran.code, ran.states) == (0, ["trade"])
+
+
+def test_a_status_may_be_what_is_waited_for(ran: Ran) -> None:
+    ran("trades", "A", status("live"), status("stale"), until="stale", real=True)
+    assert (ran.code, ran.states) == (0, ["all stale"])
 
 
 @pytest.mark.parametrize(
