@@ -96,7 +96,7 @@ class Seats:
         self._recorded: Header | None = None
         self._own: dict[Path, OwnModules] = {}
         self._homes: dict[Path, Home] = {}
-        self._opened: dict[str, Plan] = {}  # by venue
+        self._opened: dict[str, Plan]  # by venue; there once it is planned
         self._reloading: asyncio.Task[None] | None = None
         self.watched: set[MarketName] = set()
         self.for_summary: set[str] = set()
