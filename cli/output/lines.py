@@ -377,7 +377,7 @@ class Output(threading.Thread):
             self._watched.register(STDOUT, events)  # errors and hang-ups are always told
         for descriptor, happened in self._watched.poll(seconds * 1000):
             if descriptor == self._wake_reader:
-                os.read(self._wake_reader, 4096)
+                os.read(self._wake_reader, select.PIPE_BUF)
             elif happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise ReaderGone
             elif self._pipe is not None and not self._pipe.is_empty():
