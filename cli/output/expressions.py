@@ -31,8 +31,9 @@ _INSTEAD = {
 }  # fmt: skip
 _NO_SIGN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # one that would not stand above its mark
 _NEVER_CLOSE = {("name", "number"), ("text", "name"), ("number", "name"), ("name", "text")}  # a token, the one before
-_KEYWORDS = frozenset(keyword.kwlist)
-_SET_APART = 0x1400  # letters of another script stand for the first letter of a keyword that is a field's name
+# A keyword that is a field's name has a letter of another script in the place of its first.
+_SET_APART = {word: chr(0x1400 + ord(word[0])) + word[1:] for word in keyword.kwlist}
+_KEYWORD_OF = {name: word for word, name in _SET_APART.items()}
 
 
 class Parsed:
@@ -73,8 +74,8 @@ class Parsed:
             depth += (token in ("(", "[")) - (token in (")", "]"))
             if depth > DEEPEST:
                 self.fail_at(at, f"expected at most {DEEPEST} levels, got more")
-            if kind == "name" and token in _KEYWORDS and "".join(made).rstrip().endswith("."):
-                token = chr(_SET_APART + ord(token[0])) + token[1:]
+            if kind == "name" and token in _SET_APART and "".join(made).rstrip().endswith("."):
+                token = _SET_APART[token]
             made.append(" " * len(token) if kind == "space" else token)
             at, before = match.end(), kind or ""
             last = last if kind == "space" else before
@@ -146,6 +147,4 @@ def _is_chain(parent: ast.AST, child: ast.AST) -> bool:
 
 def name_of(written: str) -> str:
     """A field's name as the user wrote it."""
-    first = ord(written[0]) - _SET_APART
-    name = chr(first) + written[1:] if 0 < first < 128 else written
-    return name if name in _KEYWORDS else written
+    return _KEYWORD_OF.get(written, written)
