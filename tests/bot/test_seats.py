@@ -376,7 +376,11 @@ def test_what_is_wrong_with_the_routes_of_a_script_loaded_anew_is_said(
         made.all[1].candles = {A: "candles"}
         assert switched(made.all[1], None) == ([] if problem is None else [problem])
         assert made.seats.watched == {A, MarketName("nexus", "B")}
+        task = made.seats._reloading
+        assert task is not None
         made.seats.close()
+        await asyncio.wait([task])
+        assert task.cancelled(), "nothing is looked for after the end"
 
     asyncio.run(test())
 
