@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cli.bot.hub import relay as relays
+from cli.bot.hub.held import HeldFile
 from cli.bot.hub.positions import ENTERED_WITHIN, REFUSED_AGAIN_AFTER
 from cli.bot.hub.relay import AGAIN_AFTER, ANSWERED_SOON, LOOKS_AFTER, HubRelay
 from cli.bot.market_data import MarketName
@@ -464,7 +465,8 @@ def test_only_of_the_market_of_a_signal_it_is_said_what_it_waits_for_and_of_all_
 def test_a_relay_that_was_never_opened_has_nothing_to_end() -> None:
     async def scenario() -> None:
         relay = Stepped()
-        relay.signal(signal("0"))
+        relay.signal(signal("1"))
+        relay.forget("nexus", ETH)
         await relay.close(60.0, hurried=False)
         assert relay.voice.texts == []
 
@@ -520,6 +522,20 @@ def test_a_simulated_hub_is_new_whatever_the_file_says(
             assert json.loads(path.read_text(encoding="utf-8"))["held"] == (
                 held if kept is None else {f"nexus:{BTC}": kept, **held}
             )
+
+    played(scenario())
+
+
+def test_what_a_file_says_of_a_hub_that_is_new_is_not_written_on_for_another_script(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "held.json"
+    said = {"rsi": {f"nexus:{BTC}": "long"}, "hourly": {f"nexus:{BTC}": "short"}}
+    path.write_text(json.dumps({"hub": "nbt", "env": "here", "strategies": said}), encoding="utf-8")
+    file = HeldFile(path, ["rsi", "hourly"])
+
+    async def scenario() -> None:
+        async with run(env="sim", held_file=file):
+            file.write("hourly", {NEXUS_BTC: "flat"})
+            assert json.loads(path.read_text(encoding="utf-8"))["strategies"] == {"hourly": {f"nexus:{BTC}": "flat"}}
 
     played(scenario())
 
