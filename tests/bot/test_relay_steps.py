@@ -466,7 +466,6 @@ def test_a_relay_that_was_never_opened_has_nothing_to_end() -> None:
     async def scenario() -> None:
         relay = Stepped()
         relay.signal(signal("1"))
-        relay.forget("nexus", ETH)
         await relay.close(60.0, hurried=False)
         assert relay.voice.texts == []
 
