@@ -141,7 +141,7 @@ def _joined(pieces: Iterator[str]) -> str:
     for piece in pieces:
         text += piece
         if len(text) > LONGEST:
-            return cut(text[: 2 * LONGEST], LONGEST)
+            return cut(text, LONGEST)
     return text
 
 
