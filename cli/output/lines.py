@@ -82,8 +82,6 @@ def is_data(record: Any) -> bool:
     """Whether a line counts for --count: data, not what is said about it."""
     if isinstance(record, RawFrame):
         return record.direction == "in"
-    if isinstance(record, Unprinted):
-        record = record.record
     return not isinstance(record, Status | SnapshotEnd | Skipped)
 
 
