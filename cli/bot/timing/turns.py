@@ -91,7 +91,7 @@ class Turns:
         self.closed = False
         self._say = say
         self._now = 0  # nanoseconds since the epoch
-        self._until = 0  # what the runner lets it go on to now
+        self._until: int  # what the runner lets it go on to now
         self._heap: list[tuple[int, int, _Waiter]] = []
         self._number = itertools.count()
         self._of: dict[int, _Waiter] = {}  # by thread
