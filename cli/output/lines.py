@@ -227,9 +227,9 @@ class Lines:
     """Lines on their way to stdout. `size`: bytes of those that were written last."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size: int
         self._data = b""
-        self._done = 0
+        self._done = len(self._data)
 
     def left(self) -> int:
         """How many of them are not written to their end. May be called from any thread."""
