@@ -227,6 +227,16 @@ def test_of_a_long_condition_sixty_signs_are_shown_around_what_is_wrong() -> Non
     assert marks == " " * 32 + "^^^^^"
 
 
+@pytest.mark.parametrize(("length", "shown_from"), [(59, 0), (60, 0), (61, 26), (90, 55)])
+def test_a_condition_of_sixty_signs_is_shown_whole(length: int, shown_from: int) -> None:
+    text = "price > 1 and ".ljust(length - 5) + "prise"
+    with pytest.raises(UsageError) as refused:
+        condition(text, ON_TRADES, "--where")
+    _, shown, marks = str(refused.value).splitlines()
+    assert shown == "  " + text[shown_from : shown_from + 60]
+    assert marks == "  " + " " * (length - 5 - shown_from) + "^" * 5
+
+
 def test_the_deepest_and_the_longest_are_conditions() -> None:
     assert judged(condition("not " * 48 + "true", ON_TRADES, "--where"), trade()) is True
     assert judged(condition("(" * 50 + "true" + ")" * 50, ON_TRADES, "--where"), trade()) is True
