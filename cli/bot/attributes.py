@@ -52,7 +52,8 @@ def settings_of(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, dict[
             raise UsageError(f'expected a script of this run ({", ".join(by_stem)}) in --set {form}, got "{text}"')
         if not equals or not name.isidentifier() or (len(files) > 1 and not dot):
             raise UsageError(f'expected --set {form}, got "{text}"')
-        settings = found[by_stem[stem] if dot else files[0]]
+        (file,) = [by_stem[stem]] if dot else files
+        settings = found[file]
         if name in settings:
             raise UsageError(f"expected each --set once, got {left} twice")
         settings[name] = value
