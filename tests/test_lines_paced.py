@@ -173,8 +173,10 @@ def test_what_is_put_while_it_waits_wakes_it_once_and_not_while_something_is_unr
     found: list[int] = []
     made = Made(Pipe(is_empty, True))
     output = Stepped(made.queue, made.sink, limit(), made.ended.append, pipe=made.pipe)  # type: ignore[arg-type]
+    output.put([0])
+    assert output.woken == 0, "it has not begun"
     output.run()
-    assert (found, made.sink.written) == ([int(is_empty)], [[1], [2], "closed"])
+    assert (found, made.sink.written) == ([int(is_empty)], [[0], [1], [2], "closed"])
 
 
 def test_only_a_write_of_a_thread_that_is_there_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
