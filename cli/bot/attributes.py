@@ -193,8 +193,8 @@ def _suggestion(name: str, known: dict[str, Any]) -> str:
     if not known:
         return ": its class has none"
     by_lower = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name, known, n=1)
-    close = close or [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower, n=1)]
+    close = difflib.get_close_matches(name, known)  # the closest comes first
+    close = close or [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower)]
     return f"; is it meant to be {close[0]}?" if close else f"; it has {', '.join(known)}"
 
 
