@@ -199,6 +199,25 @@ def test_a_mark_stands_below_what_is_wrong_also_behind_wide_signs() -> None:
     assert str(refused.value).splitlines()[-1] == f"  {' ' * 21}^^^^^"
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "marks"),
+    [
+        ("price > １", "expected no such sign", " " * 8 + "^^"),
+        ("size，price > 1", "expected no such sign", " " * 4 + "^^"),
+        ("price > 1 ≠ 2", "expected no such sign; write !=", " " * 10 + "^"),
+        ("side == 'buy", 'expected a text that ends, with \\", \\\\, \\n, \\t or \\u00e9 in it at most', " " * 8 + "^"),
+        ("side == \ud800", "expected text in UTF-8", " " * 8 + "^"),
+        ("5price > 1", "expected an operator before this", " " + "^" * 5),
+        ("(" * 51, "expected at most 50 levels, got more", " " * 50 + "^"),
+    ],
+)
+def test_one_sign_that_is_wrong_has_marks_below_its_whole_width(text: str, said: str, marks: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        condition(text, ON_TRADES, "--where")
+    shown = text.replace("\ud800", "?")
+    assert str(refused.value) == f"--where: {said}\n  {shown}\n  {marks}"
+
+
 def test_of_a_long_condition_sixty_signs_are_shown_around_what_is_wrong() -> None:
     with pytest.raises(UsageError) as refused:
         condition("price > 1 and " * 20 + "prise > 2" + " and price > 1" * 20, ON_TRADES, "--where")
@@ -206,6 +225,16 @@ def test_of_a_long_condition_sixty_signs_are_shown_around_what_is_wrong() -> Non
     assert len(shown) == 60 + 2
     assert shown[marks.index("^") :].startswith("prise > 2 and")
     assert marks == " " * 32 + "^^^^^"
+
+
+@pytest.mark.parametrize(("length", "shown_from"), [(59, 0), (60, 0), (61, 26), (90, 55)])
+def test_a_condition_of_sixty_signs_is_shown_whole(length: int, shown_from: int) -> None:
+    text = "price > 1 and ".ljust(length - 5) + "prise"
+    with pytest.raises(UsageError) as refused:
+        condition(text, ON_TRADES, "--where")
+    _, shown, marks = str(refused.value).splitlines()
+    assert shown == "  " + text[shown_from : shown_from + 60]
+    assert marks == "  " + " " * (length - 5 - shown_from) + "^" * 5
 
 
 def test_the_deepest_and_the_longest_are_conditions() -> None:

@@ -133,6 +133,45 @@ def test_what_is_huge_is_bounded_and_never_walked_through() -> None:
     assert huge.looked_at < 100
 
 
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (
+            '{"open":1,"high":4,"low":0.5,"close":2,"volume":7,"time":1,"src":"v","sym":"A"}',
+            "candle v A open 1 · high 4 · low 0.5 · close 2 · volume 7 · AT 1",
+        ),
+        ('{"open":1,"high":4,"low":0.5,"close":2}', "candle open 1 · high 4 · low 0.5 · close 2"),
+        ('{"bid":[1,2],"ask":[3,4],"time":2,"src":"v","sym":"A"}', "quote v A 1 × 2 / 3 × 4 · AT 2"),
+        ('{"bid":[1,2],"ask":[3,4]}', "quote 1 × 2 / 3 × 4"),
+        ('{"side":"Buy","price":1,"size":2,"time":0,"src":"v","sym":"A"}', "trade v A ▲ Buy 2 @ 1 · AT 0"),
+        ('{"side":"sell","price":1,"size":2}', "trade ▼ sell 2 @ 1"),
+        *(
+            (f'{{"src":"v","sym":"A","{kind}":0.5}}', f"signal v A {kind} 0.5")
+            for kind in ("size", "mid", "bid", "ask", "quote")
+        ),
+        ('{"size":1}', "signal size 1"),
+        ('{"size":-1}', "signal size -1"),
+        ('{"size":1.01}', "size 1.01"),
+        ('{"size":-1.01}', "size -1.01"),
+        ('{"mid":1.01}', "signal mid 1.01"),
+        ('{"quote":[1,2]}', "signal quote 1 / 2"),
+        ('{"mid":[1,2]}', "mid [1, 2]"),
+        ('{"mid":1,"bid":2}', "mid 1 · bid 2"),
+        ('{"other":1}', "other 1"),
+        ('{"src":"v"}', "src v"),
+        ('{"mid":1,"sym":5}', "signal mid 1"),
+    ],
+)
+def test_each_shape_is_one_with_all_that_may_be_in_it_and_with_no_more_than_must_be(data: str, line: str) -> None:
+    assert payload.line_of(ANY.decode(data), lambda time: f"AT {time}") == line
+
+
+def test_the_names_before_the_figures_are_cut() -> None:
+    name = "x" * (payload.LONGEST_NAME + 1)
+    shown = payload.line_of({"src": name[1:], "sym": name, "mid": 1}, LOOK.clock)
+    assert shown == f"signal {name[1:]} {name[2:]}… mid 1"
+
+
 def test_a_number_is_never_cut_into_another() -> None:
     line = "price 12345.678 · size 100"
     assert [payload.cut(line, width) for width in (26, 25, 18, 16, 15, 10, 5, 2)] == [

@@ -154,6 +154,21 @@ def test_what_unicode_draws_nothing_for_is_an_escape_and_its_neighbours_are_show
             assert cells.harmless(f"a{neighbour}b") == f"a{neighbour}b"
 
 
+@pytest.mark.parametrize(
+    ("code", "escape"),
+    [
+        (0x00, r"\x00"),
+        (0xFF, r"\xff"),
+        (0x100, r"\u0100"),
+        (0xFFFF, r"\uffff"),
+        (0x10000, r"\U00010000"),
+        (0x10FFFF, r"\U0010ffff"),
+    ],
+)
+def test_an_escape_is_as_long_as_its_number_needs(code: int, escape: str) -> None:
+    assert cells._escape(chr(code)) == escape
+
+
 def test_three_marks_stay_on_a_character() -> None:
     assert cells.harmless("a" + "\u0301" * 5 + "b\u0301") == "a" + "\u0301" * 3 + r"\u0301\u0301" + "b\u0301"
     assert cells.harmless("\u0301a") == r"\u0301a"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from cli.output.lines import LOOK_EVERY, Limit, Output
-from tests.test_lines import Queued
+from tests.test_lines import Queued, limit
 
 
 class Pipe:
@@ -153,3 +154,41 @@ def test_to_be_woken_is_no_news_of_the_pipe() -> None:
     pipe.look = (0, 0.0)
     made.output._wait()
     assert pipe.heard == ["watched"] * 2, "what woke it is taken"
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_what_is_put_while_it_waits_wakes_it_once_and_not_while_something_is_unread(is_empty: bool) -> None:
+    class Stepped(Output):
+        woken = 0
+
+        def wake(self) -> None:
+            self.woken += 1
+
+        def _wait(self) -> None:
+            self.put([1])
+            self.put([2])
+            found.append(self.woken)
+            self.finish()
+
+    found: list[int] = []
+    made = Made(Pipe(is_empty, True))
+    output = Stepped(made.queue, made.sink, limit(), made.ended.append, pipe=made.pipe)  # type: ignore[arg-type]
+    output.put([0])
+    assert output.woken == 0, "it has not begun"
+    output.run()
+    assert (found, made.sink.written) == ([int(is_empty)], [[0], [1], [2], "closed"])
+
+
+def test_only_a_write_of_a_thread_that_is_there_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals: list[Any] = []
+    monkeypatch.setattr("cli.output.lines.signal.pthread_kill", lambda *given: signals.append(given))
+    output = Made(None).output
+    output.interrupt()
+    assert signals == []
+    output.start()
+    output.interrupt()
+    assert signals == [(output.ident, signal.SIGURG)]
+    output.finish()
+    output.join(10)
+    output.interrupt()
+    assert len(signals) == 1

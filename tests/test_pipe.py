@@ -184,6 +184,28 @@ def test_a_reader_that_is_down_to_one_line_has_to_prove_itself_anew(ends: Ends) 
     assert ends.pipe.room == pipes.GROWTH
 
 
+def test_a_reader_that_is_down_to_two_lines_has_proved_itself(ends: Ends) -> None:
+    for _ in range(2):
+        ends.write()
+        ends.read()
+    ends.now += pipes.REMEMBERED + 1
+    ends.write(2, more_wait=False)
+    ends.read()
+    assert ends.pipe.room == 2
+    ends.write(2)
+    ends.read()
+    assert ends.pipe.room == 2 * pipes.GROWTH
+
+
+def test_a_pipe_has_its_size_back_as_soon_as_there_is_room_for_two_lines(ends: Ends) -> None:
+    sizes = []
+    for _ in range(pipes.PROOFS):
+        ends.write(size=pipes.MOST_BYTES // 2)
+        ends.read(after=0.125)
+        sizes.append((ends.pipe.room, ends.present_size()))
+    assert sizes == [(1, PAGE), (2, ends.size)]
+
+
 # --- when nobody looked
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.output import weights
 from cli.output.lines import RawFrame, Unprinted
 from cli.output.weights import (
     LONGEST_DATA,
@@ -131,6 +132,21 @@ def test_long_json_is_a_line_in_a_message_and_left_out_elsewhere() -> None:
     assert cut(message(data={"a": 1, "b": ["x"] * LONGEST_DATA})).data.startswith("a 1 · b ")
     assert cut(order(extra=long)).extra is None
     assert cut(order(extra=short)).extra == short
+
+
+@pytest.mark.parametrize(("more", "is_cut"), [(0, True), (1, False)])
+def test_json_is_long_from_a_size_on(more: int, is_cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"a": ["x", "y"], "b": {"c": 1}}
+    monkeypatch.setattr(weights, "LONGEST_DATA", size_of(data) + more)
+    assert cut(order(extra=data)).extra == (None if is_cut else data)
+    assert (cut(message(data=data)).data == data) is not is_cut
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(LONGEST_TEXT, False), (LONGEST_TEXT + 1, True)])
+def test_a_text_is_long_from_a_length_on(length: int, is_cut: bool) -> None:
+    text = "x" * length
+    shown = cut(order(symbol=text)).symbol
+    assert shown == (f"{text[:LONGEST_TEXT]}…{hash(text):x}" if is_cut else text)
 
 
 def test_a_text_as_data_is_cut_as_a_text() -> None:

@@ -52,7 +52,8 @@ def settings_of(texts: Sequence[str], files: Sequence[Path]) -> dict[Path, dict[
             raise UsageError(f'expected a script of this run ({", ".join(by_stem)}) in --set {form}, got "{text}"')
         if not equals or not name.isidentifier() or (len(files) > 1 and not dot):
             raise UsageError(f'expected --set {form}, got "{text}"')
-        settings = found[by_stem[stem] if dot else files[0]]
+        (file,) = [by_stem[stem]] if dot else files
+        settings = found[file]
         if name in settings:
             raise UsageError(f"expected each --set once, got {left} twice")
         settings[name] = value
@@ -192,8 +193,8 @@ def _suggestion(name: str, known: dict[str, Any]) -> str:
     if not known:
         return ": its class has none"
     by_lower = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name, known, n=1)
-    close = close or [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower, n=1)]
+    close = difflib.get_close_matches(name, known)  # the closest comes first
+    close = close or [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower)]
     return f"; is it meant to be {close[0]}?" if close else f"; it has {', '.join(known)}"
 
 

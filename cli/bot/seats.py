@@ -93,10 +93,10 @@ class Seats:
         self._stand_ins = None if request.replay is None else StandIns(self._time.epoch_ns, tell, voice.error)
         self._down: set[MarketName] = set()
         self._recorded_at = recorded_at
-        self._recorded: Header | None = None
+        self._recorded: Header | None  # of a replay; set when it is planned, as …
+        self._opened: dict[str, Plan]  # … what is opened is, by venue
         self._own: dict[Path, OwnModules] = {}
         self._homes: dict[Path, Home] = {}
-        self._opened: dict[str, Plan] = {}  # by venue
         self._reloading: asyncio.Task[None] | None = None
         self.watched: set[MarketName] = set()
         self.for_summary: set[str] = set()

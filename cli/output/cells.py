@@ -59,11 +59,12 @@ def now_ms() -> int:
 
 def column(values: Sequence[Decimal | None], *, with_sign: bool = False) -> list[str]:
     """Numbers for one column, right-aligned so that their decimal points stand below each other; no digit is cut."""
-    texts = [signed(value) if with_sign else number(value) for value in values]
-    places = max((len(text.partition(".")[2]) for text in texts if text != ABSENT), default=0)
+    if not values:
+        return []
+    parts = [(signed(value) if with_sign else number(value)).partition(".") for value in values]
+    places = max(len(fraction) for _, _, fraction in parts)
     padded = []
-    for text in texts:
-        whole, point, fraction = text.partition(".")
+    for whole, point, fraction in parts:
         missing = places - len(fraction) + (1 if places and not point else 0)
         padded.append(whole + point + fraction + " " * missing)
     return padded

@@ -562,16 +562,11 @@ def _compiled(code: ast.expr, names: Sequence[str], constants: Mapping[str, Any]
 
 
 def _place(tree: ast.AST) -> None:
-    """Gives each part the place that Python asks of it; none is ever shown.
-
-    What has one is left, with all within it: most parts stand in the code for true, in that for false and in others.
-    """
+    """Gives each part the place that Python asks of it; none is ever shown."""
     unplaced = [tree]
     while unplaced:
         node = unplaced.pop()
         if isinstance(node, ast.expr | ast.arg):
-            if "lineno" in node.__dict__:
-                continue
             node.lineno = node.end_lineno = 1
             node.col_offset = node.end_col_offset = 0
         for name in node._fields:

@@ -31,8 +31,9 @@ _INSTEAD = {
 }  # fmt: skip
 _NO_SIGN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # one that would not stand above its mark
 _NEVER_CLOSE = {("name", "number"), ("text", "name"), ("number", "name"), ("name", "text")}  # a token, the one before
-_KEYWORDS = frozenset(keyword.kwlist)
-_SET_APART = 0x1400  # letters of another script stand for the first letter of a keyword that is a field's name
+# A keyword that is a field's name has a letter of another script in the place of its first.
+_SET_APART = {word: chr(0x1400 + ord(word[0])) + word[1:] for word in keyword.kwlist}
+_KEYWORD_OF = {name: word for word, name in _SET_APART.items()}
 
 
 class Parsed:
@@ -46,14 +47,14 @@ class Parsed:
         if not text.strip():
             raise UsageError(f"{option}: expected an expression such as 'price > 70000', got nothing")
         if (damaged := re.search("[\ud800-\udfff]", text)) is not None:
-            self.fail_at(damaged.start(), 1, "expected text in UTF-8")
+            self.fail_at(damaged.start(), "expected text in UTF-8")
         self._source = self._readable()
         self._start = len(self._source) - len(self._source.lstrip())
         try:
             self.tree = ast.parse(self._source.strip(), mode="eval").body
         except SyntaxError as error:
             at = self._start + error.offset - 1 if error.offset else len(text)  # 0: more was expected
-            self.fail_at(min(at, len(text.rstrip())), 1, "expected an expression such as price > 70000 and size >= 0.1")
+            self.fail_at(min(at, len(text.rstrip())), "expected an expression such as price > 70000 and size >= 0.1")
         except (ValueError, MemoryError, RecursionError):
             raise UsageError(f"{option}: expected an expression of at most {DEEPEST} levels, got more") from None
         self._check_depth()
@@ -69,12 +70,12 @@ class Parsed:
                 self._fail_on_sign(at)
             token, kind = match[0], match.lastgroup
             if (kind, before) in _NEVER_CLOSE or (kind, last) == ("text", "text"):
-                self.fail_at(at, len(token), "expected an operator before this")
+                self.fail_at(at, "expected an operator before this", len(token))
             depth += (token in ("(", "[")) - (token in (")", "]"))
             if depth > DEEPEST:
-                self.fail_at(at, 1, f"expected at most {DEEPEST} levels, got more")
-            if kind == "name" and token in _KEYWORDS and "".join(made).rstrip().endswith("."):
-                token = chr(_SET_APART + ord(token[0])) + token[1:]
+                self.fail_at(at, f"expected at most {DEEPEST} levels, got more")
+            if kind == "name" and token in _SET_APART and "".join(made).rstrip().endswith("."):
+                token = _SET_APART[token]
             made.append(" " * len(token) if kind == "space" else token)
             at, before = match.end(), kind or ""
             last = last if kind == "space" else before
@@ -83,9 +84,9 @@ class Parsed:
     def _fail_on_sign(self, at: int) -> NoReturn:
         sign = self.text[at]
         if sign in "\"'":
-            self.fail_at(at, 1, 'expected a text that ends, with \\", \\\\, \\n, \\t or \\u00e9 in it at most')
+            self.fail_at(at, 'expected a text that ends, with \\", \\\\, \\n, \\t or \\u00e9 in it at most')
         instead = f"; write {_INSTEAD[sign]}" if sign in _INSTEAD else ""
-        self.fail_at(at, 1, f"expected no such sign{instead}")
+        self.fail_at(at, f"expected no such sign{instead}")
 
     def _check_depth(self) -> None:
         waiting: list[tuple[ast.AST, int]] = [(self.tree, 1)]
@@ -121,10 +122,11 @@ class Parsed:
         Raises:
             UsageError: always.
         """
-        self.fail_at(*self.place(node), words)
+        at, length = self.place(node)
+        self.fail_at(at, words, length)
 
-    def fail_at(self, at: int, length: int, words: str) -> NoReturn:
-        """Say what is wrong with so many characters.
+    def fail_at(self, at: int, words: str, length: int = 1) -> NoReturn:
+        """Say what is wrong with one character, or with so many.
 
         Raises:
             UsageError: always.
@@ -145,6 +147,4 @@ def _is_chain(parent: ast.AST, child: ast.AST) -> bool:
 
 def name_of(written: str) -> str:
     """A field's name as the user wrote it."""
-    first = ord(written[0]) - _SET_APART
-    name = chr(first) + written[1:] if 0 < first < 128 else written
-    return name if name in _KEYWORDS else written
+    return _KEYWORD_OF.get(written, written)

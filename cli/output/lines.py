@@ -82,8 +82,6 @@ def is_data(record: Any) -> bool:
     """Whether a line counts for --count: data, not what is said about it."""
     if isinstance(record, RawFrame):
         return record.direction == "in"
-    if isinstance(record, Unprinted):
-        record = record.record
     return not isinstance(record, Status | SnapshotEnd | Skipped)
 
 
@@ -229,9 +227,9 @@ class Lines:
     """Lines on their way to stdout. `size`: bytes of those that were written last."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size: int
         self._data = b""
-        self._done = 0
+        self._done = len(self._data)
 
     def left(self) -> int:
         """How many of them are not written to their end. May be called from any thread."""
@@ -377,7 +375,7 @@ class Output(threading.Thread):
             self._watched.register(STDOUT, events)  # errors and hang-ups are always told
         for descriptor, happened in self._watched.poll(seconds * 1000):
             if descriptor == self._wake_reader:
-                os.read(self._wake_reader, 4096)
+                os.read(self._wake_reader, select.PIPE_BUF)
             elif happened & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise ReaderGone
             elif self._pipe is not None and not self._pipe.is_empty():

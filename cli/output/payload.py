@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST = 400  # characters of a line; no more than that is ever looked at, however large the data
 DEEPEST = 6
+LONGEST_NAME = 40  # of a venue or a symbol before the figures of it
 LONGEST_NUMBER = 80
 ELLIPSIS = "…"
 
@@ -45,9 +46,10 @@ def cut(text: str, width: int) -> str:
     """The text, cut to so many cells between two words, with an ellipsis."""
     if cell_len(text) <= width:
         return text
-    kept = text
-    while kept and cell_len(kept) > width - 1:
-        kept = kept[: max(0, min(len(kept) - 1, width - 1))]
+    room = width - 1  # beside the ellipsis
+    kept = text[:room]
+    while kept and cell_len(kept) > room:
+        kept = kept[:-1]
     word = kept
     if not text[len(kept) :].startswith(" "):
         kept = kept.rpartition(" ")[0]
@@ -99,7 +101,7 @@ def _candle(data: dict[str, Any], clock: Clock) -> str | None:
 def _signal(data: dict[str, Any], clock: Clock) -> str | None:
     """`{"src", "sym", "size"}`: a position in [-1, 1], or `mid`, `bid`, `ask`, or `quote` as a value or two."""
     kinds = data.keys() - {"src", "sym"}
-    if len(kinds) != 1 or not kinds <= {"size", "mid", "bid", "ask", "quote"}:
+    if len(kinds) != 1 or kinds.isdisjoint({"size", "mid", "bid", "ask", "quote"}):
         return None
     (kind,) = kinds
     value = data[kind]
@@ -111,7 +113,7 @@ def _signal(data: dict[str, Any], clock: Clock) -> str | None:
 
 
 def _of_what(data: dict[str, Any]) -> str:
-    words = [cells.harmless(data[name], 40) for name in ("src", "sym") if isinstance(data.get(name), str)]
+    words = [cells.harmless(data[name], LONGEST_NAME) for name in ("src", "sym") if isinstance(data.get(name), str)]
     return "".join(f"{word} " for word in words)
 
 
@@ -139,7 +141,7 @@ def _joined(pieces: Iterator[str]) -> str:
     for piece in pieces:
         text += piece
         if len(text) > LONGEST:
-            return cut(text[: 2 * LONGEST], LONGEST)
+            return cut(text, LONGEST)
     return text
 
 

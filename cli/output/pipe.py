@@ -28,6 +28,7 @@ except ImportError:  # this system has neither of the two
     fcntl = termios = None  # type: ignore[assignment]
 
 PATIENCE = 0.25  # seconds that something is unread before its reader is slow
+SINGLE = 1  # line at once, to a reader that has not shown that it reads more
 PROOFS = 2  # single lines that are read in time before more are handed over at once
 GROWTH = 4  # times as many lines after each time that all were read in time
 REMEMBERED = 1.0  # seconds for which the number of lines is kept that the reader has read at once
@@ -81,7 +82,7 @@ class Pipe:
     """
 
     def __init__(self, descriptor: int, *, shared: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self.room = 1
+        self.room = SINGLE
         self.away: tuple[float, float] | None = None
         self._looked = clock()
         self._descriptor = descriptor
@@ -93,10 +94,10 @@ class Pipe:
         self._seen: float  # when it was last seen to be unread
         self._slow = False
         self._lines: int
-        self._line_size = 0.0
+        self._line_size: float | None = None
         self._more_wait: bool
         self._proofs = 0
-        self._most = 1  # lines that were read in time at once, in this period
+        self._most = SINGLE  # lines that were read in time at once, in this period
         self._period = clock()
         self._fit()
 
@@ -158,12 +159,12 @@ class Pipe:
 
     def _fit(self) -> None:
         """Small for single lines; as it was for more, since a reader takes no more at once than the pipe holds."""
-        if self._size_before is None or self._is_small == (self.room == 1):
+        if self._size_before is None or self._is_small == (self.room == SINGLE):
             return
-        if self.room > 1:
-            self.close()
-        else:
+        if self.room == SINGLE:
             self._is_small = self._resize(os.sysconf("SC_PAGESIZE"))
+        else:
+            self.close()
 
     def _resize(self, size: int) -> bool:
         try:
@@ -176,14 +177,15 @@ class Pipe:
         now, self._since, self._look = self._clock(), None, SHORTEST_LOOK
         self._slow = seconds > PATIENCE
         if self._slow:
-            self.room, self._proofs, self._most, self._period = 1, 0, 1, now
+            self.room, self._proofs, self._most, self._period = SINGLE, 0, SINGLE, now
             self._fit()
             return
         self._most = max(self._most, self._lines)
         if now - self._period > REMEMBERED:
             self.room = min(self.room, self._most)
-            self._most, self._period = 1, now
-            self._proofs = self._proofs if self.room > 1 else 0
+            self._most, self._period = SINGLE, now
+            if self.room == SINGLE:
+                self._proofs = 0
         if self._more_wait:
             self._proofs += 1
             if self._proofs >= PROOFS:
@@ -192,4 +194,4 @@ class Pipe:
         self._fit()
 
     def _most_lines(self, size: int) -> int:
-        return max(1, int(size / self._line_size)) if self._line_size else 1
+        return max(SINGLE, int(size / self._line_size)) if self._line_size else SINGLE

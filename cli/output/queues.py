@@ -5,6 +5,7 @@ A queue is filled by the event loop and emptied by the output thread; neither wa
 
 from __future__ import annotations
 
+import math
 import pickle
 import tempfile
 import threading
@@ -83,7 +84,7 @@ class EventQueue:
         self._read_at = 0
         self._write_at = 0
         self._spilled = 0  # records in the file
-        self._spill_again = 0  # the weight at which a full disk is tried again
+        self._spill_again = -math.inf  # the weight above which a full disk is tried again
         self._left_out = 0
         self.trouble: str | None = None
 
@@ -106,7 +107,7 @@ class EventQueue:
                 self._weight -= sum(map(weight, records))
                 return records
             records, self._waiting = self._waiting, []
-            self._weight = self._spill_again = 0
+            self._weight, self._spill_again = 0, -math.inf
             if self._left_out:
                 gap, self._left_out = self._gap(self._left_out), 0
                 records = records if gap is None else [gap, *records]
@@ -137,17 +138,16 @@ class EventQueue:
                 self._spilled += count
                 self._weight -= heft
                 del self._waiting[:count]
-            self._spill_again = 0
+            self._spill_again = -math.inf
         except OSError as error:
-            self._spill_again = self._weight + HEAVIEST // 4
             self._disk_is_full(error)
+            self._spill_again = self._weight + HEAVIEST // 4
 
     def _disk_is_full(self, error: OSError) -> None:
         """Keep the records in memory, which has room for a while longer."""
         if self.trouble is None:
             self.trouble = f"what waits for a slow reader is kept in memory: {error.strerror}"
-        if self._weight > 2 * HEAVIEST:
-            self._leave_out_the_oldest()
+        self._leave_out_the_oldest()
 
     def _leave_out_the_oldest(self) -> None:
         if self._weight <= 2 * HEAVIEST:
@@ -155,7 +155,6 @@ class EventQueue:
         kept = _latest(self._waiting, HEAVIEST)
         self._left_out += len(self._waiting) - len(kept)
         self._waiting, self._weight = kept, sum(map(weight, kept))
-        self._spill_again = self._weight + HEAVIEST // 4
         self.trouble = f"{self._left_out} records are left out: {WHY}"
 
     def _unspill(self) -> list[Any]:

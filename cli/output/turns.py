@@ -177,9 +177,9 @@ class Turns:
         self._wholes: list[_Token] = []  # the one that is being handed over, and the one after it
         self._earlier: list[_Token] = []  # full states before the last status
         self._statuses: list[_Token] = []
-        self._since = 0  # the number of the first that came after the last status
-        self._since_of: dict[str | None, int] = {}  # the same for a symbol that had one of its own
         self._numbers = count()
+        self._since = next(self._numbers)  # a number before the first that came after the last status
+        self._since_of: dict[str | None, int] = {}  # the same for a symbol that had one of its own
 
     def __len__(self) -> int:
         """How many lines wait, with each row of a full state counted."""
@@ -246,7 +246,7 @@ class Turns:
         if any(held):
             return
         waiting = self._rows.get(key)
-        since = max(self._since, self._since_of.get(record.symbol, 0)) if self._several else self._since
+        since = max(self._since, self._since_of.get(record.symbol, self._since)) if self._several else self._since
         if waiting is not None and waiting[1] >= since:
             self._order[waiting] = record
             return
@@ -276,7 +276,8 @@ class Turns:
             return
         current = self._whole(self._wholes[0])
         if not current.begun:
-            self._order[self._wholes[0]] = newer
+            (waiting,) = self._wholes
+            self._order[waiting] = newer
             return
         current.renew(newer)
         for token in self._wholes[1:]:
@@ -294,12 +295,11 @@ class Turns:
         if symbol is None:
             self._earlier += self._wholes
             self._wholes, self._since = [], next(self._numbers)
-            self._since_of.clear()
-            return
-        holding = [token for token in self._wholes if self._whole(token).has(symbol)]
-        self._earlier += holding
-        self._wholes = [token for token in self._wholes if token not in holding]
-        self._since_of[symbol] = next(self._numbers)
+        else:
+            holding = [token for token in self._wholes if self._whole(token).has(symbol)]
+            self._earlier += holding
+            self._wholes = [token for token in self._wholes if token not in holding]
+            self._since_of[symbol] = next(self._numbers)
 
     def _on_trouble(self, symbol: str | None) -> None:
         if symbol is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -238,6 +240,7 @@ def made_with(source: str, **settings: str) -> dict[str, Any]:
     [
         "class Signals(Link):\n X = 1\n Y = X + 1",
         "class Signals(Link):\n X: int = 1\n Y = X + 1",
+        "class Signals(Link):\n X: int\n X = 1\n Y = X + 1",
         "class Signals(Link):\n X = 4\n X += 1\n Y = X + 1",
         "class Signals(Link):\n X = Z = 1\n Y = X + 1\n del Z",
         "class Signals(Link):\n [X, *z] = 1, 2\n Y = X + 1",
@@ -253,6 +256,22 @@ def made_with(source: str, **settings: str) -> dict[str, Any]:
 def test_what_is_made_of_an_attribute_is_made_of_what_is_set(source: str) -> None:
     assert made_with(source, X="5") == {"X": 5, "Y": 6}
     assert made_with(source)["Y"] == made_with(source)["X"] + 1
+
+
+def test_what_was_given_while_the_class_is_made_may_be_used_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "class Signals(Link):\n X = 1\n Y = X + 1"
+    module = types.ModuleType("nowhere")
+    module.__file__ = str(tmp_path / "bot.py")
+    Path(module.__file__).write_text(source, encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "nowhere", module)
+    assert made_with(source, X="5") == {"X": 5, "Y": 6}
+
+
+def test_what_a_loop_gives_a_name_is_left_as_it_is_while_the_class_is_made() -> None:
+    source = "class Signals(Link):\n for X in (1, 2): Z = X\n Y = X + 1"
+    assert made_with(source, X="5", Z="7") == {"X": 5, "Y": 3, "Z": 7}
 
 
 def test_a_local_of_a_method_and_another_class_are_not_set() -> None:

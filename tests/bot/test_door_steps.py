@@ -244,3 +244,30 @@ def test_a_listener_that_cannot_be_is_closed(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(OSError, match="by design"):
         _listener(socket.AF_INET, ("127.0.0.1", 0))
     one.close.assert_called_once_with()
+
+
+def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_are(
+    made: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Resolving(asyncio.SelectorEventLoop):
+        async def getaddrinfo(self, *asked: Any, **named: Any) -> Any:
+            assert (asked, named) == (("here", 0), {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE})
+            four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))
+            six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 0, 3, 2))
+            return [four, six, four]
+
+    listened: list[tuple[int, tuple[object, ...]]] = []
+
+    def listener(family: int, address: tuple[object, ...]) -> Mock:
+        listened.append((family, address))
+        return Mock(socket.socket, getsockname=lambda: (address[0], 4_711))
+
+    monkeypatch.setattr(door, "_listener", listener)
+    monkeypatch.setattr(made, "_take_all", lambda listener: asyncio.sleep(0))
+    with asyncio.Runner(loop_factory=Resolving) as runner:
+        assert runner.run(made.open("here", 0)) == 4_711
+        runner.run(made.close())
+    assert listened == [
+        (socket.AF_INET, ("192.0.2.1", 0)),
+        (socket.AF_INET6, ("fe80::1", 4_711, 3, 2)),
+    ]

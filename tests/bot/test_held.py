@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
 
 from cli.bot.command import market_named
+from cli.bot.hub import held
 from cli.bot.hub.held import HeldFile, held_of
 from cli.bot.hub.relay import HubRelay
 from cli.bot.market_data import MarketName
@@ -193,6 +194,75 @@ def test_a_file_that_cannot_be_replaced_is_removed_and_written_once_it_can_be(
     assert read() == {NEXUS_BTC: "long"}, "as it was before, and so not what is there"
     assert file.write("rsi", {NEXUS_BTC: None}) is None
     assert read() == {NEXUS_BTC: None}
+
+
+# --- what is on the disk ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_indented_json_and_written_to_the_disk_itself_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "held.json"
+    synced: list[tuple[int, bool]] = []
+    monkeypatch.setattr(
+        held.os, "fsync", lambda descriptor: synced.append((os.stat(descriptor).st_size, path.exists()))
+    )
+    file = HeldFile(path, ["rsi"])
+    assert file.read("nbt", "sim", "rsi") is None
+    assert file.write("rsi", {NEXUS_BTC: "long"}) is None
+    text = f"""{{
+  "hub": "nbt",
+  "env": "sim",
+  "strategy": "rsi",
+  "held": {{
+    "nexus:{BTC}": "long"
+  }}
+}}
+"""
+    assert path.read_text(encoding="utf-8") == text
+    assert synced == [(len(text), False)], "all of it, and before"
+    assert file.write("rsi", {NEXUS_BTC: "long"}) is None
+    assert len(synced) == 1, "it says the same already"
+
+
+def test_what_a_process_that_was_killed_left_beside_it_is_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "held.json"
+    beside = tmp_path / f".held.json.{os.getpid()}"
+    beside.write_text("half of it", encoding="utf-8")
+    file = HeldFile(path, ["rsi"])
+    file.read("nbt", None, "rsi")
+    assert file.write("rsi", {NEXUS_BTC: "short"}) is None
+    assert held_in(path, "rsi") == [{NEXUS_BTC: "short"}]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_that_cannot_be_written_is_refused_also_where_the_file_is_there(
+    is_there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "held.json"
+    if is_there:
+        path.write_text('{"hub":"nbt","strategy":"rsi","held":{}}', encoding="utf-8")
+    asked: list[tuple[Path, int]] = []
+    monkeypatch.setattr(held.os, "access", lambda *of: asked.append(of))
+    with pytest.raises(SetupError) as refused:
+        held_in(path, "rsi")
+    assert str(refused.value) == (f"cannot write --held {path}: expected a folder that is there and can be written")
+    assert asked == [(tmp_path, os.W_OK | os.X_OK)]
+
+
+@pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
+def test_a_file_of_a_mebibyte_is_read_and_a_larger_one_is_none_of_ours(
+    more: int, is_read: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "held.json"
+    said = f'{{"hub":"nbt","strategy":"rsi","held":{{"nexus:{BTC}":"long"'
+    path.write_text(said + " " * (held.LARGEST - len(said) - 2 + more) + "}}", encoding="utf-8")
+    if is_read:
+        assert held_in(path, "rsi") == [{NEXUS_BTC: "long"}]
+        return
+    with pytest.raises(SetupError, match="as mon writes it, got something else"):
+        held_in(path, "rsi")
 
 
 # --- several scripts -------------------------------------------------------------------------------------------------

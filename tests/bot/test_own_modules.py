@@ -258,6 +258,15 @@ def test_it_is_asked_before_python_looks_itself_and_no_longer(tmp_path: Path) ->
     assert sys.meta_path == before
 
 
+def test_where_python_does_not_look_itself_it_is_asked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = object()
+    monkeypatch.setattr(sys, "meta_path", [other])
+    one = OwnModules(str(tmp_path), lambda module: None)
+    with one.looked_at_first():
+        assert sys.meta_path == [one, other]
+    assert sys.meta_path == [other]
+
+
 def test_a_module_of_a_given_name_that_was_there_before_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -370,3 +370,21 @@ def test_a_price_that_no_hub_takes_is_none(price: str) -> None:
     (step,) = relay.outstanding()
     assert step.price is None
     assert not any("price" in name for name in step.command.fields)
+
+
+@pytest.mark.parametrize("price", ["1", "0.5", "0.00000001"])
+def test_a_price_above_nothing_is_one(price: str) -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    relay.quote(quote(price, price))
+    assert [step.price for step in wished(relay, signal(size=0.5))] == [Decimal(price)]
+
+
+@pytest.mark.parametrize("position", ["flat", "long", "short"])
+def test_a_doubt_about_what_was_under_way_ends_when_it_is_known_what_the_hub_has(position: HubPosition) -> None:
+    relay = HubPositions("rsi", NBT.commands)
+    (step,) = wished(relay, signal(size=1))
+    relay.begun(step)
+    relay.doubted(step)
+    assert relay.positions() == {MARKET: None}
+    relay.hold(MARKET, position)
+    assert (relay.positions(), relay.doubts()) == ({MARKET: position}, {}), "nothing is under way any more"

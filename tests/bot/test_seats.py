@@ -343,6 +343,74 @@ def test_a_fault_of_what_looks_for_saved_scripts_is_told(
     asyncio.run(test())
 
 
+class Watches:
+    """In the place of what looks for scripts that are saved: it only has what it was given."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self.given, self.named = given, named
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+
+def reloading(made: Made, monkeypatch: pytest.MonkeyPatch, on_routes: Callable[[], str | None]) -> dict[str, Any]:
+    """What is to be done with a script that is loaded anew."""
+    watches: list[Watches] = []
+    monkeypatch.setattr(
+        "cli.bot.timing.reload.Reloads", lambda *given, **named: watches.append(Watches(*given, **named)) or watches[0]
+    )
+    made.seats._opened = {}
+    made.seats.reload(made.stopped.append, on_routes)
+    (one,) = watches
+    return one.named
+
+
+@pytest.mark.parametrize("problem", [None, "two routes of one name"])
+def test_what_is_wrong_with_the_routes_of_a_script_loaded_anew_is_said(
+    problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        made = Made("a", "b", reload=True)
+        switched = reloading(made, monkeypatch, lambda: problem)["switched"]
+        made.seats.watched = {MarketName("nexus", "B")}
+        made.all[1].candles = {A: "candles"}
+        assert switched(made.all[1], None) == ([] if problem is None else [problem])
+        assert made.seats.watched == {A, MarketName("nexus", "B")}
+        task = made.seats._reloading
+        assert task is not None
+        made.seats.close()
+        await asyncio.wait([task])
+        assert task.cancelled(), "nothing is looked for after the end"
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(("before", "now", "said"), [(0, 0, False), (0, 1, True), (1, 0, False), (1, 1, False)])
+def test_a_script_loaded_anew_that_asks_for_sizes_as_the_first_time_is_told_that_there_are_none(
+    before: bool, now: bool, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        made = Made("a", "b", reload=True)
+        seat, begun = made.all[1], []
+        monkeypatch.setattr("cli.bot.timing.reload.lacks", lambda planned, opened: ["lacks"])
+        monkeypatch.setattr("cli.bot.timing.reload.new_candles", lambda *given: ["candles"])
+        switch = reloading(made, monkeypatch, lambda: None)["switch"]
+        seat.bot = SimpleNamespace(asks_instruments=bool(before))
+        seat.take = lambda loaded, on_begin: begun.append(on_begin)
+        seat.start = lambda: begun.append("start")
+        plan = SimpleNamespace(streams=lambda: ["quotes"])
+        loaded = SimpleNamespace(planned=[plan], bot=SimpleNamespace(asks_instruments=bool(now)))
+        no_sizes = "self.instruments has no tick or lot sizes: start mon again for that"
+        assert switch(seat, loaded) == ["lacks", "candles", *([no_sizes] if said else [])]
+        assert [runner.wants for runner in made.runners] == [set(), {"quotes"}]
+        on_begin, started = begun
+        on_begin()
+        assert (started, made.stopped) == ("start", [1])
+        made.seats.close()
+
+    asyncio.run(test())
+
+
 def test_with_its_seat_a_script_that_may_be_loaded_anew_is_over(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("from profitview import Link\n\nclass Signals(Link):\n    pass\n")
 

@@ -228,3 +228,13 @@ def test_an_end_from_outside_leaves_no_task_behind() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(test())
+
+
+def test_an_end_that_it_was_told_leaves_no_task_behind() -> None:
+    async def test() -> None:
+        made = Made()
+        made.reader.end(WSCloseCode.GOING_AWAY, "the bot has ended")
+        assert await made.reader.run() == ""
+        assert len(asyncio.all_tasks()) == 1, "this one"
+
+    asyncio.run(test())

@@ -296,6 +296,35 @@ def test_a_callback_waits_with_patience_once_where_that_is_in_vain(
     assert ordered.now_ns() == pytest.approx((3 * 3_600 + 7.5) * NS, abs=NS)
 
 
+@pytest.mark.parametrize(
+    ("is_woken_by_others", "patience", "taken", "left"),
+    [
+        (True, 4.0, 0.0, turns.PATIENCE),
+        (True, 4.0, 3.75, turns.PATIENCE),
+        (True, 4.0, 4.0, 2.0),
+        (True, 3 * turns.PACE, 9.0, 1.5 * turns.PACE),
+        (True, 1.5 * turns.PACE, 9.0, turns.PACE),
+        (False, 4.0, 0.0, 4.0),
+        (False, 4.0, 9.0, 4.0),
+    ],
+)
+def test_only_a_wait_for_others_has_patience_and_less_after_one_in_vain(
+    is_woken_by_others: bool,
+    patience: float,
+    taken: float,
+    left: float,
+    ordered: Turns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(turns, "_real_monotonic", lambda: clock[0])
+    monkeypatch.setattr(turns, "_real_sleep", lambda seconds: clock.__setitem__(0, taken))
+    ordered._loose[0] = turns._Waiter("goes on by itself")
+    ordered._patience = patience
+    assert not ordered.wait(turns.PACE, ordered.mine() if is_woken_by_others else None)
+    assert (ordered.now_ns(), ordered._patience) == (turns.PACE * NS, left)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.3])
 def test_a_callback_that_waits_at_the_end_is_no_exception(runs: Runs, minutes: Path, seconds: float) -> None:
     """Ctrl-C while the recording is still being read, and once all of it waits for the script."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from cli.bot.plan import HubPosition
 
-LARGEST = 2**20  # bytes of a file
+LARGEST = 2**20  # bytes of a file that are read: a larger one is cut, and so is none of ours
 
 
 _Positions = dict[str, Literal["long", "short", "flat", "unknown"]]  # by VENUE:SYMBOL
@@ -145,7 +145,7 @@ class HeldFile:
     def _read_all(self, hub: str, env: str | None) -> None:
         try:
             with open(self.path, "rb") as file:
-                text = file.read(LARGEST + 1)
+                text = file.read(LARGEST)
         except FileNotFoundError:
             self._check_folder()
             return

@@ -172,8 +172,7 @@ class HubPositions:
         market = market_of(signal)
         self._owners[market.symbol] = market
         before = self._last_unsent(market)
-        sources = (market,) if source is None or source == market else (market, source)
-        self._wishes[market] = Wish(position_of(signal.size), now, sources)
+        self._wishes[market] = Wish(position_of(signal.size), now, (market, source or market))
         goes_on = before is None or any(before.is_like(step) for step in self._steps_in(market))
         return None if goes_on else before
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 HUBS = venues_taking("buy", "sell")
 AGAIN_AFTER = 0.2  # seconds after one that could not be handed over
 ANSWERED_SOON = 1.0  # seconds, after which it is said that a signal is still under way
+LOOKS_AFTER = 0.001  # seconds after the moment at which time alone changes something: a timer may come early
 MOST_UNANSWERED = 1_000  # steps whose refusal may still come; a hub that never answers refuses nothing
 
 
@@ -280,7 +281,7 @@ class HubRelay:
         self._wake.set()
         moment = self._positions.moment(now)
         if moment is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, moment - now) + 0.001, self._look)
+            self._timer = asyncio.get_running_loop().call_later(moment - now + LOOKS_AFTER, self._look)
 
     async def _send_all(self, sender: Sender, end: Callable[[BaseException], None]) -> None:
         try:

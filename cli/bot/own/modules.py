@@ -37,9 +37,9 @@ class Home:
         self._modules: dict[str, Any] = dict(given)
         self._path: list[str] = []
         self._shared: set[str] = set()  # what was there before it, by the part before the first dot
-        self._kept: dict[str, Any] = {}
-        self._finders: list[Any] = []
-        self._before: tuple[list[str], list[Any]] = ([], [])
+        self._finders: list[Any]
+        self._kept: dict[str, Any]  # what it takes the place of in Python's tables, …
+        self._before: tuple[list[str], list[Any]]  # … and their paths and finders, while it is there
 
     @staticmethod
     def present() -> Home:

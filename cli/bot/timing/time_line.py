@@ -124,9 +124,7 @@ def _moment(epoch_ms: int) -> str:
 
 
 def _together(headers: Sequence[Header]) -> Header:
-    """One header of all that was watched in several recordings."""
-    if len(headers) == 1:
-        return headers[0]
+    """One header of all that was watched in any of the recordings."""
     by_venue: dict[str, Header] = {}
     for one in (one for header in headers for one in header.venues()):
         known = by_venue.get(one.venue)

@@ -91,7 +91,7 @@ class Turns:
         self.closed = False
         self._say = say
         self._now = 0  # nanoseconds since the epoch
-        self._until = 0  # what the runner lets it go on to now
+        self._until: int  # what the runner lets it go on to now
         self._heap: list[tuple[int, int, _Waiter]] = []
         self._number = itertools.count()
         self._of: dict[int, _Waiter] = {}  # by thread
@@ -332,13 +332,13 @@ class Turns:
         Those that go on by themselves need real time for that. As long as they may be what it waits for, the recorded
         time goes no faster: else days of it would go by until a network has answered.
         """
-        impatient_at = 0.0 if mine is None else _real_monotonic() + self._patience
+        impatient_at = None if mine is None else _real_monotonic() + self._patience
         if mine is None:
             mine = self._runners_own
             mine.woken = False
         while not mine.woken and not self.closed:
             goal = min((at for at in (due, self._next_due()) if at is not None), default=None)
-            if self._loose and _real_monotonic() < impatient_at:
+            if self._loose and impatient_at is not None and _real_monotonic() < impatient_at:
                 _real_sleep(PACE)
                 soon = self._now + round(PACE * _NS)
                 goal = soon if goal is None else min(goal, soon)
@@ -352,7 +352,7 @@ class Turns:
                 break
         if self.closed:
             raise _Ended
-        if self._loose and impatient_at > 0:
+        if self._loose and impatient_at is not None:
             self._patience = PATIENCE if _real_monotonic() < impatient_at else max(PACE, self._patience / 2)
         return mine.woken
 
