@@ -536,6 +536,27 @@ def test_the_book_of_another_market_is_left_out() -> None:
     assert told(session.receive(frame(item(0, book(2, {"1.1": "1"}, {}))), at(4))) == ["Book"]
 
 
+@pytest.mark.parametrize("field", ["price", "amount", "total"])
+@pytest.mark.parametrize("side", ["bids", "asks"])
+def test_a_bad_figure_of_a_book_is_named_with_its_place(side: str, field: str) -> None:
+    session = ready(line_for("book"))
+    good = {"price": "1", "amount": "1", "total": "1"}
+    content = {**book(1, {}, {}, snapshot=True), side: [good, {**good, field: "x"}]}
+    bad, _ = session.receive(frame(item(0, content)), at(1))
+    assert isinstance(bad, BadFrame)
+    assert f"`item.{side}[1].{field}`" in bad.reason
+
+
+def test_a_stream_that_waits_to_be_asked_for_again_is_not_in_doubt_once_more() -> None:
+    session = live_book()
+    for number in range(2):
+        session.receive(frame({**item(number, {}), "item": None}), at(0.2))
+    sent(session)
+    bad = session.receive(b"nonsense\x1e", at(0.3))
+    assert told(bad) == ["BadFrame"]
+    assert sent(session) == []
+
+
 def test_subscribing_again_is_paced() -> None:
     session = ready(line_for("book"))
     asked: list[float] = []

@@ -16,7 +16,7 @@ from tests.tapehub import TapeHub, versions_of
 from tests.tapes import TAPES, needs_tapes, tape_lines
 from tests.test_b2trader import at, book, completion, frame, item, line_for, ready, sent, told
 from venues.b2trader import versions as b2trader_versions
-from venues.b2trader.versions import DoubtfulBook, Lesson
+from venues.b2trader.versions import DoubtfulBook, Lesson, Trials
 from venues.errors import CrossedBook
 from venues.records import Book, Level
 from venues.toolkit.book import BookDelta, OrderBook
@@ -416,6 +416,21 @@ def test_one_connection_that_was_lost_unanswered_may_be_chance_and_two_are_not()
         lesson.lost_unanswered()
         told.append(lesson.one_at_a_time)
     assert told == [False, True]
+
+
+def test_of_a_connection_that_is_lost_no_old_invocation_is_known() -> None:
+    real = OrderBook()
+    real.snapshot(*delta([(1, 1)], [(1, 1)], 1))
+    trials = Trials(Lesson())
+    assert trials.deadline() is None
+    trials.begin("7", DoubtfulBook(real, delta([], [], 100)))
+    trials.asked(at(0))
+    assert "7" in trials
+    assert trials.deadline() is not None
+    trials.lost()
+    assert "7" not in trials
+    assert trials.deadline() is None
+    assert not trials.refused()
 
 
 def test_three_skips_in_a_day_are_no_flapping() -> None:

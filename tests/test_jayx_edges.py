@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,10 +21,10 @@ from tests.test_jayx import (
     rows,
     sent,
 )
-from venues.errors import UsageError
+from venues.errors import SetupError, UsageError
 from venues.jayx import JAYX
 from venues.jayx.account import AssetsFeed, OrderMemory, OrdersFeed
-from venues.jayx.fields import Common, Scale
+from venues.jayx.fields import Common, Scale, values_of, written_interval
 from venues.jayx.market import MOST_KNOWN_TRADES, BookFeed, EventStream, KlineFeed, TradeHistory, TradesFeed
 from venues.jayx.messages import TradeRow, event_told_by_keys
 from venues.jayx.session import EXPELLED_AT_FIRST, SILENT_AFTER
@@ -409,3 +410,50 @@ def _book(bids: int = 1, asks: int = 1) -> dict[str, Any]:
         "asks": [{"ticks": 102 + number, "lots": 1, "count": 1} for number in range(asks)],
     }
     return {**BOOK, "orderBook": sides}
+
+
+# --- what is configured --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("category", "is_good"), [("", False), ("a", True), ("a" * 40, True), ("a" * 41, False)])
+def test_a_category_is_a_word_of_forty_letters_at_most(category: str, is_good: bool) -> None:
+    if is_good:
+        assert values_of({"category": category}).category == category
+    else:
+        with pytest.raises(SetupError, match="expected a word such as spot as category of jayx"):
+            values_of({"category": category})
+
+
+@pytest.mark.parametrize("key", ["tick_size", "lot_size"])
+@pytest.mark.parametrize(
+    ("size", "is_good"),
+    [
+        ("1e20", True),
+        ("1e21", False),
+        ("1e-20", True),
+        ("1e-21", False),
+        ("1" * 20, True),
+        ("1" * 21, False),
+        ("0." + "0" * 19 + "1", True),
+        ("0." + "0" * 20 + "1", False),
+        ("0", False),
+        ("-1", False),
+    ],
+)
+def test_a_size_has_twenty_digits_on_either_side_of_the_point_at_most(key: str, size: str, is_good: bool) -> None:
+    settings = {"symbols": {"BTCUSDT": {key: size}}}
+    if is_good:
+        scale = values_of(settings).scale("BTCUSDT")
+        assert [scale.tick, scale.lot] == [Decimal(size) if name == key else None for name in ("tick_size", "lot_size")]
+    else:
+        with pytest.raises(SetupError, match=rf"as symbols\.BTCUSDT\.{key} of jayx"):
+            values_of(settings)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(1, "1s"), (59, "59s"), (60, "1m"), (90, "90s"), (3_540, "59m"), (3_600, "1h"), (82_800, "23h"), (86_400, "1d"),
+     (518_400, "6d"), (604_800, "1w")],
+)  # fmt: skip
+def test_a_length_is_written_in_the_largest_unit_that_fits(seconds: int, written: str) -> None:
+    assert written_interval(seconds) == written

@@ -153,6 +153,14 @@ def test_whole_blocks_go_while_enough_are_left(count: int, first: int, monkeypat
     assert next(number for number in range(count) if remembers(printed, number)) == first
 
 
+@pytest.mark.parametrize("number", [0, 1, 1 << 60])
+def test_before_any_trade_was_printed_each_is_new(number: int) -> None:
+    printed = PrintedTrades()
+    assert printed.last is None
+    assert [printed.weigh(number, time, 5) for time in (0, 1)] == ["new", "new"]
+    assert printed.missing_before(number) == 0
+
+
 def test_a_trade_that_is_printed_again_does_not_count() -> None:
     printed = many(MOST - 1)
     for _ in range(100):

@@ -570,3 +570,8 @@ def test_while_one_is_held_back_what_is_shown_is_older_than_what_has_come() -> N
     sent(7, 500)
     sent.candles.forget()
     assert not sent.candles.holds_back
+
+
+def test_nothing_is_held_back_before_the_first_candle() -> None:
+    assert not MadeCandles().holds_back
+    assert not ClockedCandles(VenueClock()).holds_back

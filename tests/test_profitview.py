@@ -21,6 +21,7 @@ from venues.profitview.messages import read_message
 from venues.recording import Recording
 from venues.records import Message, Record
 from venues.redaction import Redactor
+from venues.toolkit import any_json
 from venues.toolkit.any_json import DEEPEST, check_depth, exact_number
 from venues.toolkit.written import Writer
 from venues.venue import (
@@ -162,6 +163,15 @@ def test_a_close_at_once_refuses_the_key_only_where_nothing_speaks_for_it(
         driver.opened(Now(200, 0))
         driver.closed(1008, "", Now(200.1, 0))
         assert driver.ended is None
+
+
+@pytest.mark.parametrize(("values", "is_good"), [(8, True), (9, False)])
+def test_a_message_of_too_many_values_is_bad(values: int, is_good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(any_json, "MOST_VALUES", 10)
+    session = line_of().session({"api_key": KEY})
+    session.opened(Now(100, 0))
+    (item, *_) = session.receive(b'{"type":"a","data":[%b]}' % b",".join([b"1"] * values), Now(100, 0))
+    assert isinstance(item, BadFrame) is not is_good
 
 
 def test_a_connection_that_was_never_open_says_nothing_of_the_key() -> None:

@@ -237,6 +237,17 @@ def test_a_record_says_the_time_of_the_newest_change_or_of_a_snapshot_that_has_i
     assert items[1].time == time
 
 
+@pytest.mark.parametrize(("asked_at", "counts"), [(60.9, False), (61, True)])
+def test_after_a_doubt_no_snapshot_counts_that_may_be_older_than_the_book_was(asked_at: float, counts: bool) -> None:
+    book = begun()
+    book.change(change(200, 199), at(0))
+    book.fetched(asked(book, 0), answer(BIDS, ASKS, 200), at(0))
+    book.doubt("why", at(1))
+    book.change(change(160, 150), at(2))
+    book.fetched(asked(book, asked_at), answer(BIDS, ASKS, 150), at(asked_at))
+    assert book.live is counts
+
+
 def two() -> SeededBooks:
     return SeededBooks([seeded(symbol=symbol) for symbol in ("A", "B")])
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from tests.test_woox import DAY, PERP, SPOT, Line, figures, ms, now, of, states, ticker_line
+from tests.test_woox import DAY, PERP, SPOT, Line, figures, listed, ms, now, of, states, ticker_line
 from tests.wooxwire import SETTINGS
 from venues.errors import BadMessage
 from venues.records import Candle, Quote, Ticker, Trade
+from venues.toolkit import row_times
 from venues.toolkit.clock import FAR, NewestState, VenueClock
 from venues.toolkit.made_candles import ClockedCandles
 from venues.venue import Confirmed, Notice, StreamState, Subscription
@@ -246,6 +247,7 @@ def test_every_feed_may_have_something_to_send_before_its_first_message_but_quot
         TradeFeed(SPOT, None),
     ]
     assert [feed.stirs for feed in feeds] == [True, True, True, False, False]
+    assert BookFeed(Subscription("book", (SPOT,), depth=50), SPOT, SETTINGS, rpi=False).stirs
 
 
 # --- answers -------------------------------------------------------------------------------------------------------
@@ -299,3 +301,31 @@ def test_a_change_of_a_book_may_follow_on_one_of_the_same_time() -> None:
         else:
             with pytest.raises(BadMessage, match=r"expected at most `data\.ts`"):
                 book.take(data, arrival(1, sent=1))
+
+
+@pytest.mark.parametrize("end", ["leave", "closed"])
+def test_nothing_is_due_and_nothing_is_sent_once_a_connection_is_over(end: str) -> None:
+    line = Line(Subscription("book", (SPOT,), depth=50), Subscription("quotes", (SPOT,)), Subscription("ping"))
+    line.ack_all(0.1)
+    session: Any = line.driver.session
+    assert session.deadline() is not None
+    if end == "leave":
+        session.leave(now(1))
+    else:
+        session.closed(1006, "", now(1))
+    session.take()
+    assert session.deadline() is None
+    assert (session.tick(now(600)), session.take()) == ([], [])
+
+
+@pytest.mark.parametrize(("rows", "is_good"), [(2, True), (3, False)])
+def test_a_list_of_symbols_has_so_many_rows_at_most(rows: int, is_good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_times, "MOST_AT_ONCE", 2)
+    names = [f"SPOT_A{number}_USDT" for number in range(rows)]
+    row = {"status": "TRADING", "baseAsset": "A", "quoteAsset": "USDT", "quoteTick": "0.1", "baseTick": "0.1"}
+    body = {"success": True, "data": {"rows": [{"symbol": name, **row} for name in names]}}
+    if is_good:
+        assert [one.symbol for one in listed(body)] == names
+    else:
+        with pytest.raises(BadMessage, match=r"expected at most 2 rows at `data\.rows`, got 3"):
+            listed(body)

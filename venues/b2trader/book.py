@@ -33,16 +33,16 @@ class BookFeed:
     """Book: a snapshot, then deltas with absolute amounts; printed when the shown levels have changed."""
 
     def __init__(self, subscription: Subscription, common: Common, lesson: Lesson) -> None:
-        self.whole = False
+        self.whole: bool  # from `begin` on
         self.trials = Trials(lesson)
         (self._symbol,) = subscription.symbols
         self._depth = subscription.depth
         self._common = common
         self._book = OrderBook(rule=self.trials.rule)
-        self._shown: tuple[list[Level], list[Level]] | None = None
+        self._shown: tuple[list[Level], list[Level]] | None
         self._doubtful: DoubtfulBook | None = None  # after a skip
         self._old = OldDeltas("version")
-        self._early: float | None = None  # when the first change came that no whole book came before
+        self._early: float | None  # when the first change came that no whole book came before
 
     def begin(self) -> None:
         """Starts a new invocation: the book is unknown. What was learnt about the versions stays."""

@@ -54,7 +54,7 @@ class RowsFeed(Generic[Row]):
 
         `time_of`: gives a row's own time in picoseconds, None without one; its second argument is the row's path.
         """
-        self.whole = False
+        self.whole: bool  # from `begin` on
         self._stream = stream
         self._rows_of = rows_of
         self._record_of = record_of
@@ -117,14 +117,14 @@ class MarketsFeed(Generic[Row]):
         common: Common,
     ) -> None:
         """`rows_of`: gives the rows of an item, their path, and the flag `snapshot`."""
-        self.whole = False
+        self.whole: bool  # from `begin` on
         self._stream = subscription.stream
         self._wanted = frozenset(subscription.symbols)
         self._rows_of = rows_of
         self._record_of = record_of
         self._common = common
         self._left_out = LeftOut(VENUE)
-        self._held: dict[str, Row] = {}
+        self._held: dict[str, Row]
 
     def begin(self) -> None:
         """Starts a new invocation: no row is known before its first full state."""

@@ -261,7 +261,7 @@ class MarginFeed:
     """The margin, from MarginData: every item is the whole state."""
 
     def __init__(self, common: Common) -> None:
-        self.whole = False
+        self.whole: bool  # from `begin` on
         self._common = common
 
     def begin(self) -> None:
@@ -291,12 +291,12 @@ class ChartFeed:
     """Candles, from Chart: every item is a whole candle. The next one, once it has begun, closes the one before."""
 
     def __init__(self, subscription: Subscription, common: Common) -> None:
-        self.whole = False
+        self.whole: bool  # from `begin` on
         (self._symbol,) = subscription.symbols
         self._interval = subscription.interval
         self._common = common
         self._candles = MadeCandles()
-        self._is_behind = False  # a newer candle has come than the one that is shown
+        self._is_behind: bool  # a newer candle has come than the one that is shown
 
     def begin(self) -> None:
         """Starts a new invocation. How the candle before it ended is not known, so it is never called closed."""

@@ -208,7 +208,7 @@ class TickerFeed:
                     continue
                 self._newest.shows(at.fine, at.now, believed=at.believed)
             before, self._latest = self._latest, record
-            if not self.ready or before is None:
+            if before is None:
                 items += [StreamState("ticker", "live", symbol=self.symbol), record]
             elif _figures(before) == _figures(record):
                 items.append(Confirmed("ticker", record.time, self.symbol))

@@ -91,10 +91,10 @@ class _Asked:
         self.first_by: float  # until then it is not known whether the first subscription is refused
         self.overdue: float  # until then the answer is to come
         self.tries = 0
-        self.data_within: float | None = None
+        self.data_within: float | None
         self.data_by: float | None  # until then the first data is to come, once it is acknowledged
         self.silent = False  # it was said that no data came
-        self.late = False  # it waits to be asked for again only because the answer is overdue
+        self.late: bool  # it waits to be asked for again only because the answer is overdue
         self.anew = False  # it was taken on this connection, and is asked for once more
         self.refused = ""  # the venue's words, if it is refused now
         self.told = False  # that it is overdue, or refused

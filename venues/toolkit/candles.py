@@ -327,7 +327,7 @@ class _Building:
         self.first = self.last = time
         self.open = self.high = self.low = self.close = price
         self.volume = size
-        self.closed = False
+        self.closed: bool
         self.complete = complete
 
     def extend(self, time: int, price: Decimal, size: Decimal) -> None:

@@ -120,9 +120,10 @@ class SeededBook:
         self._seed: Seed | None = None  # the latest answer, while it may still fit …
         self._seed_asked_at: float
         self._kept: deque[_Kept] = deque()
-        self._kept_levels = 0
-        self._has_dropped = False
-        self._late: BookDelta | None = None  # the latest change that came behind a newer one
+        self._kept_levels: int
+        self._has_dropped: bool
+        self._late: BookDelta | None  # the latest change that came behind a newer one
+        self._start_again()
         self._newest: _Newest | None = None  # while the book is not whole
         self._quiet_since: float | None = None  # None before the acknowledgement
         self._said = ""

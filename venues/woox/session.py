@@ -74,7 +74,6 @@ class WooXSession(AcknowledgedSession):
         self._topics: dict[str, _Topic] = {}
         self._tickers: list[TickerFeed] = []
         self._candles: list[ClockedCandles] = []
-        self._books = SeededBooks([])
         self._left_out = LeftOut(VENUE)
         self._pings = SocketPings(VENUE, route.label, _ping, what="PING")
         books: list[BookFeed] = []
