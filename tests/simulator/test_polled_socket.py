@@ -362,3 +362,41 @@ def test_while_it_is_tried_a_poll_is_answered_with_6(monkeypatch: pytest.MonkeyP
         assert await client.poll() == (200, b"2")
 
     run(check())
+
+
+@pytest.mark.parametrize(("later", "together"), [(1, True), (4, True), (9, False)])
+def test_what_is_said_within_some_turns_comes_with_the_same_poll(later: int, together: bool) -> None:
+    async def check() -> None:
+        client = Client()
+        polling = asyncio.create_task(client.poll())
+        await turns()
+        await client.send(b"2")
+        await turns(later)
+        await client.send(b"42")
+        assert await polling == (200, b"2\x1e42" if together else b"2")
+        if not together:
+            assert await client.poll() == (200, b"42")
+
+    run(check())
+
+
+@pytest.mark.parametrize("is_aborted", [True, False])
+def test_a_websocket_that_was_gone_on_with_is_over_with_its_socket(
+    is_aborted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check() -> None:
+        client, websocket = Client(), upgraded("2probe", "5")
+        monkeypatch.setattr(polling, "new_websocket", lambda: websocket)
+        request: Any = Request(transport="websocket")
+        upgrading = asyncio.create_task(client.socket.answer(request))
+        await turns()
+        if is_aborted:
+            client.socket.abort()
+        else:
+            await client.socket.close(code=1001, message=b"gone")
+        assert (client.socket._over, request.aborted) == (True, int(is_aborted))
+        assert websocket.closed == [{"code": 1001, "message": b"gone"}] * (not is_aborted)
+        websocket.more.set()
+        await upgrading
+
+    run(check())
