@@ -366,3 +366,10 @@ def test_distances_have_the_reach_of_the_market_as_their_mean() -> None:
     flow._random.expovariate = lambda rate: asked.append(rate) or 12.9  # type: ignore
     assert flow._distance() == 12
     assert asked == [1 / 50]
+
+
+def test_an_order_far_off_is_a_tenth_of_the_reach_behind_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    acting = Acting(0.49, picks=5)
+    monkeypatch.setattr(acting.market, "instrument", acting.market.instrument._replace(reach=110))
+    acting.strategy._place()
+    assert acting.orders() == [("buy", 998 - 11, 100)]

@@ -497,3 +497,25 @@ def test_rpi_orders_of_a_lively_market_move_five_times_a_second(
 ) -> None:
     market: Any = SimpleNamespace(changes=3)
     assert rpi_version(market, now, lively=lively) == version
+
+
+@pytest.mark.parametrize(
+    ("ask", "orders"),
+    [
+        ("9.5", "9.0 116.9, 9.5 132.9, 9.0 124.7, 9.5 34.3, 9.0 131.8, 9.5 38.9"),
+        ("12", "10.0 116.9, 12.0 132.9, 10.0 131.8, 12.0 38.9, 9.0 168.1, 11.5 177.8"),
+    ],
+)
+def test_rpi_orders_of_a_version_are_the_same_from_release_to_release(ask: str, orders: str) -> None:
+    found = rpi_orders(SPOT, Market([("9", "1")], [(ask, "2")]), STEPS, (1, 2))
+    assert [side for side, _, _ in found] == ["buy", "sell"] * 3
+    assert ", ".join(f"{price} {size}" for _, price, size in found) == orders
+
+
+def test_of_one_minute_each_trade_counts_once() -> None:
+    figures = Figures()
+    minute = NOW - NOW % 60_000
+    for after in (0, 60_000, 60_001, 60_002):
+        figures.add(Trade("A", minute + after, 1, Decimal(2), Decimal(1), "buy"))
+    assert figures.day(SPOT, minute + 60_002, Decimal(1))["v"] == "4"
+    assert len(figures._minutes) == 2
