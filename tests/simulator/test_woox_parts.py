@@ -519,3 +519,18 @@ def test_of_one_minute_each_trade_counts_once() -> None:
         figures.add(Trade("A", minute + after, 1, Decimal(2), Decimal(1), "buy"))
     assert figures.day(SPOT, minute + 60_002, Decimal(1))["v"] == "4"
     assert len(figures._minutes) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [
+        ("SPOT_ADA_USDT", ("145.68", "146.26", "0.01", "0.0001", "0.0915")),
+        ("SPOT_XRP_USDT", ("6.9931", "7.0211", "0.0001", "0.01", "29.58")),
+        ("PERP_BTC_USDT", ("0.029123", "0.029239", "0.000001", "1", "2161")),
+    ],
+)
+def test_a_quiet_market_of_a_seed_is_the_same_from_release_to_release(name: str, figures: tuple[str, ...]) -> None:
+    market = QuietMarket(name, 1, NOW)
+    found = (market.best("buy"), market.best("sell"), market.tick, market.lot, market.levels("buy")[0].size)
+    assert tuple(map(str, found)) == figures
+    assert market.last is None
