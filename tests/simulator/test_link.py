@@ -583,3 +583,25 @@ def test_who_reads_slowly_has_its_time_before_a_finished_connection_ends(monkeyp
         await serving
 
     asyncio.run(test())
+
+
+def test_a_frame_is_text_unless_it_is_meant_to_be_binary() -> None:
+    kinds: list[object] = []
+
+    def act(link: SocketLink, socket: Socket) -> None:
+        link.send(b"a")
+        link.send(b"b", binary=True)
+        link.finish(1000, "")
+        kinds.append(socket.kinds)
+
+    assert served(act).sent == [b"a", b"b", b"1000 "]
+    assert kinds == [[WSMsgType.TEXT, WSMsgType.BINARY]]
+
+
+def test_of_one_that_is_finished_no_state_is_sent_any_more() -> None:
+    def act(link: SocketLink, _: Socket) -> None:
+        link.send(b"a")
+        link.show("state", lambda: b"a state")
+        link.finish(1000, "bye")
+
+    assert served(act) == Served([b"a", b"1000 bye"], 0, ["opened", "closed"])
