@@ -447,6 +447,8 @@ def test_best_prices_are_told_when_they_have_changed_and_an_empty_side_has_none(
     taped.book([("9", "0")], [])
     one = {"marketId": "spot.btc_usdt", "ask": "10", "bid": None}
     assert emitted == [({"markets": [one], "snapshot": False}, False)]
+    taped.book([], [("10", "7")])
+    assert len(emitted) == 1, "as it was told"
     leave()
     taped.book([("8", "1")], [])
     assert len(emitted) == 1
