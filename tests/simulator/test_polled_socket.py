@@ -400,3 +400,45 @@ def test_a_websocket_that_was_gone_on_with_is_over_with_its_socket(
         await upgrading
 
     run(check())
+
+
+def test_a_close_answers_the_poll_that_waits() -> None:
+    async def check() -> None:
+        client = Client()
+        waiting = asyncio.create_task(client.poll())
+        await turns()
+        closing = asyncio.create_task(client.socket.close())
+        assert await waiting == (200, b"1")
+        assert await closing is True
+
+    run(check())
+
+
+def test_one_that_the_client_closes_is_closed_while_its_post_is_answered() -> None:
+    async def check() -> None:
+        client = Client()
+        posting = asyncio.create_task(client.post(b"1"))
+        await turns()
+        found = [(await client.socket.receive()).type for _ in range(2)]
+        assert found == [TEXT, WSMsgType.CLOSED]
+        assert not posting.done()
+        assert await client.socket.close() is True
+        assert await posting == (200, b"ok")
+
+    run(check())
+
+
+def test_a_websocket_that_is_over_is_not_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check() -> None:
+        client, websocket = Client(), upgraded("2probe", "5")
+        monkeypatch.setattr(polling, "new_websocket", lambda: websocket)
+        request: Any = Request(transport="websocket")
+        upgrading = asyncio.create_task(client.socket.answer(request))
+        await turns()
+        client.socket.abort()
+        assert await client.socket.close(code=1001) is True
+        assert websocket.closed == []
+        websocket.more.set()
+        await upgrading
+
+    run(check())

@@ -362,3 +362,48 @@ def test_how_the_system_is() -> None:
     data = {"status": 0, "msg": "System is functioning properly.", "estimatedEndTime": 0}
     assert asked(venue, "systemInfo") == (200, {"success": True, "data": data, "timestamp": venue.now()})
     assert asked(venue, "instruments")[1]["timestamp"] == venue.now()
+
+
+def test_what_happens_in_a_quiet_market_is_told_to_who_watches_it() -> None:
+    talk = Talk(None, f"trade@{ADA}", f"bbo@{ADA}", f"kline@{ADA}@1m", f"trade@{BTC}")
+    assert talk.topics() == [f"bbo@{ADA}"]
+    murmured = talk.venue.endpoint._murmured
+    market: Any = talk.venue.endpoint.quoted[ADA].market
+    market._sides["buy"][max(market._sides["buy"]) + 1] = 7
+    murmured(ADA, None)
+    assert talk.topics() == [f"bbo@{ADA}"]
+    market._sides["buy"][max(market._sides["buy"]) + 1] = 7
+    murmured(ADA, Trade(ADA, talk.venue.now(), 1, Decimal(7), Decimal(1), "sell"))
+    assert [one["topic"] for one in talk.told()] == [f"trade@{ADA}", f"kline@{ADA}@1m"]
+    assert talk.topics() == [f"bbo@{ADA}"]
+    assert [type(one).__name__ for one in talk.venue.world._processes].count("Murmur") == 1
+
+
+def test_the_book_over_http_is_as_far_behind_as_the_fault_says() -> None:
+    venue = Venue(rate=0.0, faults={"lag": 2.0})
+    market: Any = venue.world.markets["BTC_USDT"]
+
+    def best() -> Decimal:
+        return Decimal(asked(venue, f"orderbook?symbol={BTC}&maxLevel=1")[1]["data"]["bids"][0]["price"])
+
+    before = best()
+    venue.advance(5_000)
+    market.limit("buy", market.engine.best("buy") + 1, 100)
+    found = []
+    for ms in (0, 1_999, 1):
+        venue.advance(ms)
+        found.append(best())
+    assert found == [before, before, market.best("buy")]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("", 400, {"success": False, "code": -1005, "message": "symbol is required"}),
+        ("symbol=", 400, {"success": False, "code": -1005, "message": "symbol is required"}),
+        ("maxLevel=5", 400, {"success": False, "code": -1005, "message": "symbol is required"}),
+        (f"symbol={'X' * 81}", 400, {"success": False, "message": f"invalid symbol {'X' * 80}"}),
+    ],
+)
+def test_a_book_of_no_symbol(query: str, status: int, said: dict[str, Any]) -> None:
+    assert asked(Venue(rate=0.0), f"orderbook?{query}") == (status, said)
