@@ -335,6 +335,10 @@ def test_a_websocket_that_is_not_gone_on_with_is_closed(frames: list[str], monke
         assert (websocket.closed, websocket.sent) == ([{}], ["3probe"] * (len(frames) - 1))
         await client.send(b"2")
         assert await client.poll() == (200, b"2"), "the client goes on polling"
+        again = upgraded("2probe", "x")
+        monkeypatch.setattr(polling, "new_websocket", lambda: again)
+        await client.socket.answer(request)
+        assert again.sent == ["3probe"], "another one may be tried"
         client.socket.end()
         assert request.aborted == 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.wooxwire import Venue
 from venues.simulator.market_events import BookChange, Trade
+from venues.woox.simulator import endpoint
 from venues.woox.simulator.endpoint import WooX
 
 BTC, ETH, PERP, ADA = "SPOT_BTC_USDT", "SPOT_ETH_USDT", "PERP_BTC_USDT", "SPOT_ADA_USDT"
@@ -118,7 +119,35 @@ def test_each_frame_is_answered() -> None:
 @pytest.mark.parametrize(("count", "is_taken"), [(10, True), (11, False)])
 def test_ten_topics_may_be_asked_for_at_once(count: int, is_taken: bool) -> None:
     topics = [f"trade@{symbol}" for symbol in list(WooX.symbols)[:count]]
-    assert Talk().ask("SUBSCRIBE", *topics) == (topics if is_taken else "Command type invalid!")
+    talk = Talk()
+    (answer,) = talk.answer(json.dumps({"id": "1", "cmd": "SUBSCRIBE", "params": topics}))
+    assert answer["data"] == (topics if is_taken else "Command type invalid!")
+    assert talk.ask("LIST_SUBSCRIPTION") == topics * is_taken
+
+
+def test_a_connection_has_so_many_topics_and_ends_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "MOST_TOPICS", 2)
+    monkeypatch.setattr(endpoint, "LONGEST", 30.0)
+    talk = Talk()
+    topics = [f"trade@{BTC}", f"trade@{ETH}", f"bbo@{BTC}"]
+    assert talk.ask("SUBSCRIBE", *topics) == topics[:2]
+    assert talk.ask("UNSUBSCRIBE", topics[0]) == topics[:1]
+    assert talk.ask("SUBSCRIBE", *topics[1:]) == topics[2:]
+    for ms, is_over in ((29_999, False), (1, True)):
+        talk.passed(ms)
+        assert talk.wire.aborted is is_over
+
+
+def test_changes_of_a_book_that_was_left_are_not_told() -> None:
+    talk = Talk(None, f"orderbookupdate@{BTC}@50")
+    market: Any = talk.venue.world.markets["BTC_USDT"]
+    told = []
+    for topics in ((), (f"orderbookupdate@{BTC}@50",), ()):
+        market.limit("buy", market.engine.best("buy") + 1, 100)
+        told.append(len(talk.passed(60)))
+        if topics:
+            talk.ask("UNSUBSCRIBE", *topics)
+    assert told == [1, 1, 0]
 
 
 TOPICS = [
@@ -407,3 +436,16 @@ def test_the_book_over_http_is_as_far_behind_as_the_fault_says() -> None:
 )
 def test_a_book_of_no_symbol(query: str, status: int, said: dict[str, Any]) -> None:
     assert asked(Venue(rate=0.0), f"orderbook?{query}") == (status, said)
+
+
+@pytest.mark.parametrize(("most", "is_of_the_chain"), [(1, True), (50, True), (51, False), (200, False)])
+def test_a_book_over_http_is_of_the_chain_that_has_so_many_levels(most: int, is_of_the_chain: bool) -> None:
+    talk = Talk(None, f"orderbookupdate@{BTC}@50")
+    market: Any = talk.venue.world.markets["BTC_USDT"]
+    market.limit("buy", market.engine.best("buy") + 1, 100)
+    (told,) = talk.passed(60)
+    assert told["data"]["prevTs"] == talk.begin
+    talk.venue.advance(1_000)
+    status, said = asked(talk.venue, f"orderbook?symbol={BTC}&maxLevel={most}")
+    assert status == 200
+    assert said["timestamp"] == (told["data"]["ts"] if is_of_the_chain else talk.venue.now())
