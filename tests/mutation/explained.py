@@ -87,8 +87,6 @@ EXPLAINED: dict[str, str] = {
     "cli/bot/timing/time_line.py _together: return headers[0] -> return headers[(-1)]": (
         "there is one: its first is its last"
     ),
-    "venues/testing/mutation.py MutatedPlay._body: if self._bodies and self._chance.random() < 0.7: -> "
-    "if self._bodies and self._chance.random() <= 0.7:": "no seed draws that very number",
     "cli/output/queues.py EventQueue._spill: self._spill_again = 0 -> self._spill_again = (-1)": (
         "what waits weighs more than either"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -80,6 +81,20 @@ def test_messages_share_a_frame_of_128_kib(more: int, frames: list[int], monkeyp
     assert [sent.count(b"\x1e") for sent in talker.link.sent] == frames
 
 
+@pytest.mark.parametrize(
+    ("sizes", "frames"), [((60, 60, 60), [2, 1]), ((100, 1, 100), [2, 1]), ((1, 200, 1), [1, 1, 1]), ((1, 1, 100), [3])]
+)
+def test_each_frame_has_as_many_messages_as_it_has_room_for(
+    sizes: tuple[int, ...], frames: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talker = Talker(monkeypatch)
+    for kilobytes in sizes:
+        talker.emit(b"7" * (kilobytes * 1024))
+    for _ in frames:
+        talker.link.flush()
+    assert [sent.count(b"\x1e") for sent in talker.link.sent] == frames
+
+
 @pytest.mark.parametrize(("count", "finished"), [(10, []), (11, [1000])])
 def test_as_many_messages_may_wait_as_are_allowed(
     count: int, finished: list[int], monkeypatch: pytest.MonkeyPatch
@@ -89,3 +104,6 @@ def test_as_many_messages_may_wait_as_are_allowed(
     for _ in range(count):
         talker.emit(b"1")
     assert talker.link.finished == finished
+    said = [json.loads(text) for text in b"".join(talker.link.sent).split(b"\x1e") if text]
+    error = "Connection closed with an error. reader too slow: more than 10 messages are waiting"
+    assert said == ([{"type": 7, "error": error}] if finished else []), "what waits is not said any more"

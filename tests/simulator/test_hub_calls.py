@@ -284,3 +284,25 @@ def test_once_a_connection_is_closed_nothing_is_said_or_heard_and_no_stream_ends
     emit(b"7")
     assert one.say("b") == []
     assert (one.told(), one.calls) == ([], [["x"], ("end", ["x"]), "left", "left"])
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_bad_messages_are_items_of_the_streams_and_then_break_the_protocol(is_running: bool) -> None:
+    one = Hub()
+    if is_running:
+        one.say("a")
+    invocation = b"a" if is_running else b"0"
+    head = b'{"type":2,"invocationId":"' + invocation + b'"'
+    assert [*one.peer.garbage()] == [
+        *([b'{"type":2,"invocationId":"a","item":"bad"}\x1e'] if is_running else []),
+        head + b"}\x1e",
+        head + b',"item":7}\x1e',
+        head + b',"item":{"snapshot":\x1e',
+        b'{"type":"2","invocationId":7,"item":[]}\x1e',
+        b'{"type":99,"weather":"rain"}\x1e',
+        b'{"type":2,"invocationId":"no-such-stream","item":[]}\x1e',
+        b'[{"type":6}]\x1e',
+        b"\x1e",
+        b'{"type":6}\x1e{"type":6\x1e',
+        head + b',"item":{"half a mess',
+    ]

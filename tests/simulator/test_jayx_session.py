@@ -14,6 +14,7 @@ from venues.jayx.simulator.endpoint import JayX, _whole_number, _Wrong
 from venues.jayx.simulator.market import INTERVALS
 from venues.simulator import ManualClock
 from venues.simulator.endpoint import Handshake
+from venues.simulator.faults import BAD_NUMBERS
 from venues.simulator.market_events import BookChange, OrderUpdate, Trade
 from venues.simulator.world import World
 
@@ -268,3 +269,53 @@ def test_one_who_goes_before_the_conversation_has_begun_is_let_go() -> None:
     world = World(ManualClock(), seed=1, rate=0)
     session = JayX(world)._enter(SimpleNamespace())  # type: ignore[arg-type]
     session.closed()
+
+
+def test_bad_events_are_of_each_stream_with_each_bad_number() -> None:
+    frames = [*Talk().peer.garbage()][4:]
+    names = [frame.partition(b'"event":"')[2].partition(b'"')[0].decode() for frame in frames]
+    numbers = [*BAD_NUMBERS, "1.5", "-1", "true"]
+    streams = ["orderbook", "kline", "openorders", "positions"]
+    assert names == ["orderbook", "orderbook", "openorders", "positions", "kline", *streams * len(numbers), "weather"]
+    for at, number in enumerate(numbers):
+        found = frames[5 + 4 * at : 9 + 4 * at]
+        assert [frame.count(f":{number}".encode()) >= 1 for frame in found] == [True] * 4, number
+    assert frames[0] == b'{"event":"orderbook","data":{"orderBook":{"asks":"none","bids":[[1,2]]},"trades":{}}}'
+    assert frames[1] == b'{"event":"orderbook","data":{"orderBook":{"asks":[]}'
+    assert b'"state":"LOST"' in frames[2]
+    assert b'"symbol":"BTCUSDT"' in frames[2]
+    assert frames[3] == b'{"event":"positions","data":{"spot":[{"asset":7}]}}'
+    assert frames[4] == b'{"event":"kline","data":{"add":[],"modify":null}}'
+    assert frames[-1] == b'{"event":"weather","data":{"rain":true}}'
+
+
+def test_a_candle_that_has_been_told_is_told_when_it_has_changed() -> None:
+    talk = Talk()
+    kline = endpoint._Kline(talk.venue._markets["BTCUSDT"], 60)
+    assert kline.modified() is None, "without a trade there is none"
+    talk.trade("65000")
+    told = kline.modified()
+    assert told is not None
+    assert (told["add"], told["modify"]["c"]) == (None, 6_500_000)
+    assert kline.modified() is None
+    talk.trade("65001", after=1)
+    assert kline.modified() is not None
+
+
+def test_the_last_fill_of_an_order_is_kept_while_it_is_open() -> None:
+    talk = Talk()
+    rows = talk.venue._account
+    zero, one, two = Decimal(0), Decimal(1), Decimal(2)
+
+    def update(order: int, status: Any, filled: Decimal, executed: Decimal) -> None:
+        told = OrderUpdate("BTC_USDT", 1, order, "buy", "limit", one, two, filled, filled, status, 1, one, executed)
+        talk.world.stage.emit(told)
+
+    update(1, "new", zero, zero)
+    assert rows._last == {}
+    update(1, "partially_filled", one, one)
+    update(2, "partially_filled", one, one)
+    assert [*rows._last] == [1, 2]
+    update(1, "filled", two, one)
+    update(2, "cancelled", one, zero)
+    assert rows._last == {}

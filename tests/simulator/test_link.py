@@ -520,20 +520,25 @@ def test_the_interval_counts_from_when_a_slow_client_has_taken_the_state() -> No
         peer.say = lambda: None  # type: ignore[method-assign]
         serving = asyncio.create_task(link.run(cast("Any", peer)))
         await settled()
+        peer.change()
+        clock.advance(1_000)
+        await settled()
+        assert socket.sent == [b"state 1", b"state 2"]
+        socket.sent.clear()
         socket.send_frame = slowly  # type: ignore[method-assign]
         for ms in (1_000, 5_000):
             peer.change()
             await settled()
             clock.advance(ms)
             await settled()
-        assert socket.sent == [b"state 1"]
+        assert socket.sent == []
         gate.set()
         await settled()
-        assert socket.sent[1:] == [b"state 2"]
-        for ms, sent in ((999, []), (1, [b"state 3"])):
+        assert socket.sent == [b"state 3"]
+        for ms, sent in ((999, []), (1, [b"state 4"])):
             clock.advance(ms)
             await settled()
-            assert socket.sent[2:] == sent
+            assert socket.sent[1:] == sent
         link.abort()
         await serving
 
@@ -549,9 +554,10 @@ def test_a_frame_of_any_kind_ends_the_silence() -> None:
             await settled()
             clock.advance(1_500)
             assert link.silence() == 1.5
-            socket.received.put_nowait(frame(kind, b""))
+            socket.received.put_nowait(frame(kind, b"x"))
             await settled()
             assert link.silence() == 0.0
+        assert (socket.sent, socket.kinds) == ([b"x"], [WSMsgType.PONG])
         link.abort()
         await serving
 
@@ -583,3 +589,37 @@ def test_who_reads_slowly_has_its_time_before_a_finished_connection_ends(monkeyp
         await serving
 
     asyncio.run(test())
+
+
+def test_a_frame_is_text_unless_it_is_meant_to_be_binary() -> None:
+    kinds: list[object] = []
+
+    def act(link: SocketLink, socket: Socket) -> None:
+        link.send(b"a")
+        link.send(b"b", binary=True)
+        link.finish(1000, "")
+        kinds.append(socket.kinds)
+
+    assert served(act).sent == [b"a", b"b", b"1000 "]
+    assert kinds == [[WSMsgType.TEXT, WSMsgType.BINARY]]
+
+
+def test_of_one_that_is_finished_no_state_is_sent_any_more() -> None:
+    def act(link: SocketLink, _: Socket) -> None:
+        link.send(b"a")
+        link.show("state", lambda: b"a state")
+        link.finish(1000, "bye")
+
+    assert served(act) == Served([b"a", b"1000 bye"], 0, ["opened", "closed"])
+
+
+def test_behind_the_close_of_a_client_nothing_is_read() -> None:
+    sockets: list[Socket] = []
+
+    def act(_: SocketLink, socket: Socket) -> None:
+        sockets.append(socket)
+        for _ in range(3):
+            socket.received.put_nowait(frame(WSMsgType.CLOSE))
+
+    assert served(act).sent == [b"1000 "]
+    assert sockets[0].received.qsize() == 2

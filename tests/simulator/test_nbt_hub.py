@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from venues.nbt.simulator import endpoint
 from venues.nbt.simulator.endpoint import Nbt, _Hub, _Session
 from venues.simulator.endpoint import Handshake
+from venues.simulator.faults import BAD_NUMBERS
 from venues.simulator.session import Refused
 from venues.simulator.world import World
 from venues.simulator.world_clock import ManualClock
@@ -239,3 +241,38 @@ def test_who_is_let_in(query: dict[str, str], said: str) -> None:
     else:
         enter().opened()
         assert len(venue._hub._sessions) == (query["type"] == "client")
+
+
+@pytest.mark.parametrize(
+    ("event", "given", "best", "price"),
+    [
+        ("buy_signal", {}, {"sell": Decimal("10.5"), "buy": Decimal(9)}, "10.50000000"),
+        ("sell_signal", {}, {"sell": Decimal("10.5"), "buy": Decimal(9)}, "9.00000000"),
+        ("buy_signal", {}, {"buy": Decimal(9)}, None),
+        ("buy_signal", {"buy_price": "7"}, {"sell": Decimal("10.5")}, "7"),
+        ("buy_signal", {"sell_price": "7"}, {"sell": Decimal("10.5")}, "10.50000000"),
+    ],
+)
+def test_a_price_that_is_not_given_is_that_of_the_book(
+    event: str, given: dict[str, Any], best: dict[str, Decimal], price: str | None
+) -> None:
+    talk = Talk()
+    talk.hub._world.markets = {"BTC_USDT": SimpleNamespace(best=best.get)}  # type: ignore[misc, dict-item]
+    assert talk.send(event, pair="BTCUSDT", **given) == ""
+    assert talk.last().get("price") == price
+    assert talk.send(event, pair="OTHER") == ""
+    assert "price" not in talk.last()
+
+
+def test_bad_events_are_signals_without_sense_and_one_that_nobody_knows() -> None:
+    numbers = [*BAD_NUMBERS, '"NaN"', '" 1"', "true"]
+    assert [(bad.name, bad.data.decode()) for bad in Talk().client.garbage()] == [
+        ("buy_signal", '{"stratid":"1","new":true}'),
+        ("buy_signal", '["BTCUSDT"]'),
+        ("buy_signal", '{"pair":"BTCUSDT"'),
+        ("sell_signal", '{"pair":7,"new":"yes","stratid":{}}'),
+        ("close_traded_signal", '{"pair":"BTCUSDT","qty":[]}'),
+        ("stop_traded_signal", "null"),
+        *(("sell_signal", f'{{"pair":"BTCUSDT","new":true,"price":{number}}}') for number in numbers),
+        ("weather", '{"rain":true}'),
+    ]

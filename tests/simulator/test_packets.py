@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venues.simulator.packets import Packets
+from venues.simulator.packets import Packets, check_engine_packet
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,14 @@ def test_anything_is_taken_or_not(frames: list[str | bytes]) -> None:
             packets.check(frame)
         except ValueError:
             return
+
+
+@pytest.mark.parametrize("packet", ["b!!", "bA", "x", ""])
+def test_what_is_no_packet_of_engine_io(packet: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        check_engine_packet(packet)
+
+
+def test_what_is_nested_too_deeply_is_no_packet() -> None:
+    with pytest.raises(ValueError, match=r"^expected JSON that is not nested too deeply$"):
+        Packets().check("42" + "[" * 100_000)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from venues.simulator.market_events import Stage, Trade
+from venues.simulator.market_events import BookChange, Stage, Trade
 from venues.simulator.player import Player, TapeMarket, _Ladder
 from venues.simulator.tape import Row, Rows, Tape, TapeTrade
 
@@ -168,6 +168,7 @@ def test_a_market_of_a_tape_counts_the_changes_of_its_book() -> None:
         found.append(market.changes)
     assert found == [0, 1, 1, 2, 3]
     assert (market.last, market.best("buy"), market.best("sell")) == (Trade("A", 7, 1, ONE, ONE, "buy"), 1, 1)
+    assert (market.total("buy"), market.total("sell")) == (2, 2)
     bids = market.levels("buy")
     assert market.levels("buy") is bids
     market.apply(Rows(0, False, rows(("3", "1")), []), 8)
@@ -188,3 +189,18 @@ def test_clients_have_their_turn_between_lines_that_come_as_fast_as_they_can() -
         assert seen >= {0, 1, 2, 3, 4}
 
     asyncio.run(check())
+
+
+def test_what_a_line_of_a_tape_tells() -> None:
+    """A price that comes twice counts as it was last."""
+    stage = Stage(0)
+    told: list[Any] = []
+    stage.listen(told.append)
+    market = TapeMarket("A", stage)
+    twice = Rows(0, False, rows(("1", "5"), ("2", "7"), ("1", "0")), rows(("3", "1")))
+    for line in (Rows(0, True, LEVEL, []), twice):
+        market.apply(line, 9)
+    assert told == [
+        BookChange("A", 9, whole=True),
+        BookChange("A", 9, ((ONE, Decimal(0)), (Decimal(2), Decimal(7))), ((Decimal(3), ONE),)),
+    ]

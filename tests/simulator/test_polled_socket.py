@@ -335,6 +335,10 @@ def test_a_websocket_that_is_not_gone_on_with_is_closed(frames: list[str], monke
         assert (websocket.closed, websocket.sent) == ([{}], ["3probe"] * (len(frames) - 1))
         await client.send(b"2")
         assert await client.poll() == (200, b"2"), "the client goes on polling"
+        again = upgraded("2probe", "x")
+        monkeypatch.setattr(polling, "new_websocket", lambda: again)
+        await client.socket.answer(request)
+        assert again.sent == ["3probe"], "another one may be tried"
         client.socket.end()
         assert request.aborted == 1
 
@@ -360,5 +364,85 @@ def test_while_it_is_tried_a_poll_is_answered_with_6(monkeypatch: pytest.MonkeyP
         await upgrading
         await client.send(b"2")
         assert await client.poll() == (200, b"2")
+
+    run(check())
+
+
+@pytest.mark.parametrize(("later", "together"), [(1, True), (4, True), (9, False)])
+def test_what_is_said_within_some_turns_comes_with_the_same_poll(later: int, together: bool) -> None:
+    async def check() -> None:
+        client = Client()
+        polling = asyncio.create_task(client.poll())
+        await turns()
+        await client.send(b"2")
+        await turns(later)
+        await client.send(b"42")
+        assert await polling == (200, b"2\x1e42" if together else b"2")
+        if not together:
+            assert await client.poll() == (200, b"42")
+
+    run(check())
+
+
+@pytest.mark.parametrize("is_aborted", [True, False])
+def test_a_websocket_that_was_gone_on_with_is_over_with_its_socket(
+    is_aborted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check() -> None:
+        client, websocket = Client(), upgraded("2probe", "5")
+        monkeypatch.setattr(polling, "new_websocket", lambda: websocket)
+        request: Any = Request(transport="websocket")
+        upgrading = asyncio.create_task(client.socket.answer(request))
+        await turns()
+        if is_aborted:
+            client.socket.abort()
+        else:
+            await client.socket.close(code=1001, message=b"gone")
+        assert (client.socket._over, request.aborted) == (True, int(is_aborted))
+        assert websocket.closed == [{"code": 1001, "message": b"gone"}] * (not is_aborted)
+        websocket.more.set()
+        await upgrading
+
+    run(check())
+
+
+def test_a_close_answers_the_poll_that_waits() -> None:
+    async def check() -> None:
+        client = Client()
+        waiting = asyncio.create_task(client.poll())
+        await turns()
+        closing = asyncio.create_task(client.socket.close())
+        assert await waiting == (200, b"1")
+        assert await closing is True
+
+    run(check())
+
+
+def test_one_that_the_client_closes_is_closed_while_its_post_is_answered() -> None:
+    async def check() -> None:
+        client = Client()
+        posting = asyncio.create_task(client.post(b"1"))
+        await turns()
+        found = [(await client.socket.receive()).type for _ in range(2)]
+        assert found == [TEXT, WSMsgType.CLOSED]
+        assert not posting.done()
+        assert await client.socket.close() is True
+        assert await posting == (200, b"ok")
+
+    run(check())
+
+
+def test_a_websocket_that_is_over_is_not_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check() -> None:
+        client, websocket = Client(), upgraded("2probe", "5")
+        monkeypatch.setattr(polling, "new_websocket", lambda: websocket)
+        request: Any = Request(transport="websocket")
+        upgrading = asyncio.create_task(client.socket.answer(request))
+        await turns()
+        client.socket.abort()
+        assert await client.socket.close(code=1001) is True
+        assert websocket.closed == []
+        websocket.more.set()
+        await upgrading
 
     run(check())

@@ -344,7 +344,7 @@ def test_what_waits_for_a_poll_goes_out_first_on_the_websocket_that_is_gone_on_w
     async def test() -> None:
         for frame in frames:
             await socket.send_frame(*frame)
-        await socket._go_on_with(cast("web.WebSocketResponse", websocket), None)
+        await socket._go_on_with(cast("web.WebSocketResponse", websocket))
         assert await socket.receive() == WSMessage(WSMsgType.CLOSED, None, None)
 
     asyncio.run(test())

@@ -225,3 +225,30 @@ def test_a_simulator_may_be_closed_before_it_begins_and_after_it_ended_and_begin
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(check())
+
+
+def test_a_client_of_another_makers_server_is_served_at_its_own_socket_or_at_one_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, _ = made()
+    ran: list[Any] = []
+
+    async def run(*given: Any) -> None:
+        ran.append(given)
+
+    async def prepare(request: Any) -> None:
+        ran.append("prepared")
+
+    ours = SimpleNamespace(prepare=prepare)
+    monkeypatch.setattr(server, "_run", run)
+    monkeypatch.setattr(server_module, "new_websocket", lambda: ours)
+    endpoint, request, connect, polled = (SimpleNamespace(transport="below") for _ in range(4))
+    given: Any = (endpoint, request, connect)
+    for unpaced, interval in ((set[str](), 0.02), ({"BTC_USDT"}, 0.0)):
+        server._unpaced = unpaced
+        answer = asyncio.run(server._accept(*given, polled))  # type: ignore[arg-type]
+        assert (text(answer), ran) == ((200, None), [(endpoint, polled, polled, connect, interval)])
+        ran.clear()
+        assert asyncio.run(server._accept(*given)) is ours  # type: ignore[comparison-overlap]
+        assert ran == ["prepared", (endpoint, ours, "below", connect, interval)]
+        ran.clear()

@@ -327,3 +327,26 @@ def test_who_polls_is_ended_with_a_bad_frame_or_an_unanswered_ping(is_cancelled:
         assert calls == ["wake", "end"]
 
     run(check)
+
+
+def test_the_engine_forgets_a_task_that_is_over_and_ends_the_others() -> None:
+    async def check() -> None:
+        engine = _Engine(async_mode="aiohttp")
+        ended: list[str] = []
+
+        async def works(name: str) -> None:
+            if name == "long":
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    await asyncio.sleep(0)
+                    ended.append(name)
+
+        short, long = (engine.start_background_task(works, name) for name in ("short", "long"))
+        await short
+        await asyncio.sleep(0)
+        assert engine._tasks == {long}
+        await engine.end()
+        assert (ended, long.cancelled()) == (["long"], True)
+
+    run(check)

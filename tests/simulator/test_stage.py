@@ -6,7 +6,7 @@ import asyncio
 import time
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -157,3 +157,20 @@ def test_a_running_clock_is_the_machines() -> None:
         assert 0.009 <= time.monotonic() - begin < 0.9
 
     asyncio.run(check())
+
+
+def test_who_listens_to_a_market_is_looked_up_once_until_somebody_comes_or_goes() -> None:
+    stage = Stage(0)
+    asked: list[str] = []
+    those_of = stage._those_of
+
+    def noted(market: str) -> Any:
+        asked.append(market)
+        return those_of(market)
+
+    stage._those_of = noted  # type: ignore[method-assign]
+    leave = stage.listen(lambda event: None)
+    for act in (lambda: None, lambda: None, leave, lambda: stage.listen(lambda event: None), lambda: None):
+        stage.emit(BookChange("A", 0))
+        act()
+    assert asked == ["A"] * 3

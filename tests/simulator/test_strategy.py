@@ -366,3 +366,27 @@ def test_distances_have_the_reach_of_the_market_as_their_mean() -> None:
     flow._random.expovariate = lambda rate: asked.append(rate) or 12.9  # type: ignore
     assert flow._distance() == 12
     assert asked == [1 / 50]
+
+
+def test_an_order_far_off_is_a_tenth_of_the_reach_behind_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    acting = Acting(0.49, picks=5)
+    monkeypatch.setattr(acting.market, "instrument", acting.market.instrument._replace(reach=110))
+    acting.strategy._place()
+    assert acting.orders() == [("buy", 998 - 11, 100)]
+
+
+@pytest.mark.parametrize(("drawn", "done"), [(0.53, "place"), (0.54, "take")])
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_each_resting_order_of_either_side_may_be_cancelled_and_so_counts(
+    side: Side, drawn: float, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 250 orders there are two cancels to three limits: 1 of 1.867 events is a limit."""
+    _, flow = flowing()
+    del flow._resting[side][100:]
+    found: list[str] = []
+    for name in ("place", "take", "cancel"):
+        monkeypatch.setattr(flow, f"_{name}", lambda *_, name=name: found.append(name))
+    flow._random = Chance(drawn, 0.1)  # type: ignore[assignment]
+    flow._random.expovariate = lambda rate: found.append(f"{rate:.3f}") or 0.25  # type: ignore
+    flow.step()
+    assert found == [done, "1.867"]

@@ -296,6 +296,12 @@ def test_a_round_of_the_hub_has_ten_events() -> None:
     assert hub.told[-1] == ("message", "7 signals so far, 1 positions of 4 strategies")
 
 
+def test_the_hubs_first_event_comes_within_a_second() -> None:
+    taped = Taped()
+    doings = Doings(taped.world, {"BTCUSDT": "BTC_USDT"}, 20.0, lambda *event: None)
+    assert 300.0 <= doings.due - taped.world.stage.now <= 800.0
+
+
 @pytest.mark.parametrize(("rate", "wait"), [(20.0, 500.0), (40.0, 250.0), (0.0, float("inf"))])
 def test_the_hub_speaks_sooner_where_more_is_going_on(rate: float, wait: float) -> None:
     hub = Hub(Taped(), rate=rate)
@@ -441,6 +447,8 @@ def test_best_prices_are_told_when_they_have_changed_and_an_empty_side_has_none(
     taped.book([("9", "0")], [])
     one = {"marketId": "spot.btc_usdt", "ask": "10", "bid": None}
     assert emitted == [({"markets": [one], "snapshot": False}, False)]
+    taped.book([], [("10", "7")])
+    assert len(emitted) == 1, "as it was told"
     leave()
     taped.book([("8", "1")], [])
     assert len(emitted) == 1

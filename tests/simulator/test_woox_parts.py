@@ -497,3 +497,40 @@ def test_rpi_orders_of_a_lively_market_move_five_times_a_second(
 ) -> None:
     market: Any = SimpleNamespace(changes=3)
     assert rpi_version(market, now, lively=lively) == version
+
+
+@pytest.mark.parametrize(
+    ("ask", "orders"),
+    [
+        ("9.5", "9.0 116.9, 9.5 132.9, 9.0 124.7, 9.5 34.3, 9.0 131.8, 9.5 38.9"),
+        ("12", "10.0 116.9, 12.0 132.9, 10.0 131.8, 12.0 38.9, 9.0 168.1, 11.5 177.8"),
+    ],
+)
+def test_rpi_orders_of_a_version_are_the_same_from_release_to_release(ask: str, orders: str) -> None:
+    found = rpi_orders(SPOT, Market([("9", "1")], [(ask, "2")]), STEPS, (1, 2))
+    assert [side for side, _, _ in found] == ["buy", "sell"] * 3
+    assert ", ".join(f"{price} {size}" for _, price, size in found) == orders
+
+
+def test_of_one_minute_each_trade_counts_once() -> None:
+    figures = Figures()
+    minute = NOW - NOW % 60_000
+    for after in (0, 60_000, 60_001, 60_002):
+        figures.add(Trade("A", minute + after, 1, Decimal(2), Decimal(1), "buy"))
+    assert figures.day(SPOT, minute + 60_002, Decimal(1))["v"] == "4"
+    assert len(figures._minutes) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [
+        ("SPOT_ADA_USDT", ("145.68", "146.26", "0.01", "0.0001", "0.0915")),
+        ("SPOT_XRP_USDT", ("6.9931", "7.0211", "0.0001", "0.01", "29.58")),
+        ("PERP_BTC_USDT", ("0.029123", "0.029239", "0.000001", "1", "2161")),
+    ],
+)
+def test_a_quiet_market_of_a_seed_is_the_same_from_release_to_release(name: str, figures: tuple[str, ...]) -> None:
+    market = QuietMarket(name, 1, NOW)
+    found = (market.best("buy"), market.best("sell"), market.tick, market.lot, market.levels("buy")[0].size)
+    assert tuple(map(str, found)) == figures
+    assert market.last is None

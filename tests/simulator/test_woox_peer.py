@@ -10,6 +10,7 @@ import pytest
 
 from tests.wooxwire import Venue
 from venues.simulator.market_events import BookChange, Trade
+from venues.woox.simulator import endpoint
 from venues.woox.simulator.endpoint import WooX
 
 BTC, ETH, PERP, ADA = "SPOT_BTC_USDT", "SPOT_ETH_USDT", "PERP_BTC_USDT", "SPOT_ADA_USDT"
@@ -118,7 +119,35 @@ def test_each_frame_is_answered() -> None:
 @pytest.mark.parametrize(("count", "is_taken"), [(10, True), (11, False)])
 def test_ten_topics_may_be_asked_for_at_once(count: int, is_taken: bool) -> None:
     topics = [f"trade@{symbol}" for symbol in list(WooX.symbols)[:count]]
-    assert Talk().ask("SUBSCRIBE", *topics) == (topics if is_taken else "Command type invalid!")
+    talk = Talk()
+    (answer,) = talk.answer(json.dumps({"id": "1", "cmd": "SUBSCRIBE", "params": topics}))
+    assert answer["data"] == (topics if is_taken else "Command type invalid!")
+    assert talk.ask("LIST_SUBSCRIPTION") == topics * is_taken
+
+
+def test_a_connection_has_so_many_topics_and_ends_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "MOST_TOPICS", 2)
+    monkeypatch.setattr(endpoint, "LONGEST", 30.0)
+    talk = Talk()
+    topics = [f"trade@{BTC}", f"trade@{ETH}", f"bbo@{BTC}"]
+    assert talk.ask("SUBSCRIBE", *topics) == topics[:2]
+    assert talk.ask("UNSUBSCRIBE", topics[0]) == topics[:1]
+    assert talk.ask("SUBSCRIBE", *topics[1:]) == topics[2:]
+    for ms, is_over in ((29_999, False), (1, True)):
+        talk.passed(ms)
+        assert talk.wire.aborted is is_over
+
+
+def test_changes_of_a_book_that_was_left_are_not_told() -> None:
+    talk = Talk(None, f"orderbookupdate@{BTC}@50")
+    market: Any = talk.venue.world.markets["BTC_USDT"]
+    told = []
+    for topics in ((), (f"orderbookupdate@{BTC}@50",), ()):
+        market.limit("buy", market.engine.best("buy") + 1, 100)
+        told.append(len(talk.passed(60)))
+        if topics:
+            talk.ask("UNSUBSCRIBE", *topics)
+    assert told == [1, 1, 0]
 
 
 TOPICS = [
@@ -362,3 +391,61 @@ def test_how_the_system_is() -> None:
     data = {"status": 0, "msg": "System is functioning properly.", "estimatedEndTime": 0}
     assert asked(venue, "systemInfo") == (200, {"success": True, "data": data, "timestamp": venue.now()})
     assert asked(venue, "instruments")[1]["timestamp"] == venue.now()
+
+
+def test_what_happens_in_a_quiet_market_is_told_to_who_watches_it() -> None:
+    talk = Talk(None, f"trade@{ADA}", f"bbo@{ADA}", f"kline@{ADA}@1m", f"trade@{BTC}")
+    assert talk.topics() == [f"bbo@{ADA}"]
+    murmured = talk.venue.endpoint._murmured
+    market: Any = talk.venue.endpoint.quoted[ADA].market
+    market._sides["buy"][max(market._sides["buy"]) + 1] = 7
+    murmured(ADA, None)
+    assert talk.topics() == [f"bbo@{ADA}"]
+    market._sides["buy"][max(market._sides["buy"]) + 1] = 7
+    murmured(ADA, Trade(ADA, talk.venue.now(), 1, Decimal(7), Decimal(1), "sell"))
+    assert [one["topic"] for one in talk.told()] == [f"trade@{ADA}", f"kline@{ADA}@1m"]
+    assert talk.topics() == [f"bbo@{ADA}"]
+    assert [type(one).__name__ for one in talk.venue.world._processes].count("Murmur") == 1
+
+
+def test_the_book_over_http_is_as_far_behind_as_the_fault_says() -> None:
+    venue = Venue(rate=0.0, faults={"lag": 2.0})
+    market: Any = venue.world.markets["BTC_USDT"]
+
+    def best() -> Decimal:
+        return Decimal(asked(venue, f"orderbook?symbol={BTC}&maxLevel=1")[1]["data"]["bids"][0]["price"])
+
+    before = best()
+    venue.advance(5_000)
+    market.limit("buy", market.engine.best("buy") + 1, 100)
+    found = []
+    for ms in (0, 1_999, 1):
+        venue.advance(ms)
+        found.append(best())
+    assert found == [before, before, market.best("buy")]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("", 400, {"success": False, "code": -1005, "message": "symbol is required"}),
+        ("symbol=", 400, {"success": False, "code": -1005, "message": "symbol is required"}),
+        ("maxLevel=5", 400, {"success": False, "code": -1005, "message": "symbol is required"}),
+        (f"symbol={'X' * 81}", 400, {"success": False, "message": f"invalid symbol {'X' * 80}"}),
+    ],
+)
+def test_a_book_of_no_symbol(query: str, status: int, said: dict[str, Any]) -> None:
+    assert asked(Venue(rate=0.0), f"orderbook?{query}") == (status, said)
+
+
+@pytest.mark.parametrize(("most", "is_of_the_chain"), [(1, True), (50, True), (51, False), (200, False)])
+def test_a_book_over_http_is_of_the_chain_that_has_so_many_levels(most: int, is_of_the_chain: bool) -> None:
+    talk = Talk(None, f"orderbookupdate@{BTC}@50")
+    market: Any = talk.venue.world.markets["BTC_USDT"]
+    market.limit("buy", market.engine.best("buy") + 1, 100)
+    (told,) = talk.passed(60)
+    assert told["data"]["prevTs"] == talk.begin
+    talk.venue.advance(1_000)
+    status, said = asked(talk.venue, f"orderbook?symbol={BTC}&maxLevel={most}")
+    assert status == 200
+    assert said["timestamp"] == (told["data"]["ts"] if is_of_the_chain else talk.venue.now())

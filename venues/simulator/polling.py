@@ -171,13 +171,13 @@ class PolledSocket:
         if self._candidate is None and self._websocket is None:
             self._candidate, self._transport = websocket, request.transport
             try:
-                await self._probe(websocket, request)
+                await self._probe(websocket)
             finally:
                 self._candidate = None
         await websocket.close()
         return websocket
 
-    async def _probe(self, websocket: web.WebSocketResponse, request: web.Request) -> None:
+    async def _probe(self, websocket: web.WebSocketResponse) -> None:
         if (await websocket.receive()).data != _PROBE:
             return
         await websocket.send_str(_PROBED)
@@ -188,10 +188,9 @@ class PolledSocket:
         finally:
             self._upgrading = False
         if probed.data == _UPGRADE and not self._over:
-            await self._go_on_with(websocket, request.transport)
+            await self._go_on_with(websocket)
 
-    async def _go_on_with(self, websocket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
-        self._transport = transport
+    async def _go_on_with(self, websocket: web.WebSocketResponse) -> None:
         try:
             while self._out:
                 await websocket.send_frame(*_frame(self._out.pop(0)))

@@ -109,16 +109,17 @@ class SocketIoServer:
         poll = asyncio.create_task(polled.poll(request))
         try:
             await asyncio.wait((serving, poll), return_when=asyncio.FIRST_COMPLETED)
+            if not polled.sid:
+                return await serving
+            answer = await poll  # soon: there is a packet, or the connection is over already
         except asyncio.CancelledError:  # the client is gone
             serving.cancel()
             raise
         finally:
             poll.cancel()
-        if not polled.sid:
-            return await serving
         if not serving.done():
             self._polled[polled.sid] = polled
-        return poll.result()
+        return answer
 
     def _forget(self, polled: PolledSocket, serving: asyncio.Task[web.StreamResponse]) -> None:
         polled.end()
