@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import errno
 import gzip
 import os
@@ -133,12 +132,14 @@ def test_a_recording_that_cannot_be_begun_leaves_its_file_closed(
 # --- the file
 
 
-def readable(path: Path) -> list[bytes]:
-    """The lines up to where the file ends or is damaged."""
+def readable(path: Path) -> tuple[list[bytes], str]:
+    """The lines up to where the file ends or is damaged, and what is said then."""
     lines: list[bytes] = []
-    with contextlib.suppress(DamagedRecording):
+    try:
         lines.extend(recording_file.read_lines(path))
-    return lines
+    except DamagedRecording as damage:
+        return lines, str(damage)
+    return lines, ""
 
 
 @pytest.mark.parametrize("existing", ["overwrite", "append"])
@@ -168,7 +169,7 @@ def test_a_new_file_is_compressed_by_its_name_and_an_old_one_by_what_it_has(
         if file.appends:
             file.go_on()
         file.write(text)
-        assert readable(path)[-1:] == [text], "also if we end here"
+        assert readable(path)[0][-1:] == [text], "also if we end here"
         file.close()
         path = path.rename(tmp_path / "another-name")
     assert path.read_bytes().startswith(b"\x1f\x8b") is zips
@@ -193,6 +194,32 @@ def test_what_is_compressed_and_ends_early_is_continued_by_nobody(tmp_path: Path
         file.go_on()
     file.close()
     assert str(raised.value) == f"{path} is damaged, so nothing can be appended; take another name"
+
+
+@pytest.mark.parametrize(
+    ("data", "lines", "damaged_at"),
+    [
+        (gzip.compress(b"a\nb\n"), 2, None),
+        (gzip.compress(b"a\nb\n")[:-1], 2, 3),
+        (gzip.compress(b"a\nb\n") + gzip.compress(b"c\n"), 3, None),
+        (gzip.compress(b"a\nb\n") + b"no more of it", 2, 3),
+        (gzip.compress(b"a\nb"), 1, 2),
+        (gzip.compress(b"a\nb\n")[:12], 0, 1),
+        (b"\x1f\x8b", 0, 1),
+        (b"a\nb\n", 2, None),
+        (b"a\nb", 1, 2),
+        (b"\x1f\n", 1, None),
+        (b"", 0, None),
+    ],
+)
+def test_the_line_from_which_on_a_file_is_damaged(
+    data: bytes, lines: int, damaged_at: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    expected = [data] if data == b"\x1f\n" else [b"a\n", b"b\n", b"c\n"][:lines]
+    words = f"the recording {path} is damaged at line {damaged_at}; played up to there"
+    assert readable(path) == (expected, "" if damaged_at is None else words)
 
 
 @pytest.mark.parametrize("existing", ["refuse", "overwrite", "append"])

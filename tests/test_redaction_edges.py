@@ -274,6 +274,8 @@ def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int, 
 
 def test_a_text_that_begins_like_a_secret_that_reads_like_its_name() -> None:
     assert hiding(client_key="client_key-of-mine").text("client_key-of") == "[client_key]"
+    redactor = hiding(client_key="[client_key]-of-mine")
+    assert redactor.text("[client_key]-of, [client_key]-of-mine") == "[client_key]-of, [client_key]"
 
 
 @pytest.mark.parametrize(
