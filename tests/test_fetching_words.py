@@ -322,6 +322,7 @@ def test_the_requests_of_a_connection_end_with_it() -> None:
         fetches.begin(Fetch("2", get("b")))
         await clock.forward(1)
         await fetches.end()
+        assert maker.under_way == 0, "at once"
         fetches.begin(Fetch("3", get("c")))
         maker.hold.set()
         await clock.forward(10)
