@@ -332,3 +332,31 @@ def test_an_end_that_is_not_taken_is_told_and_the_pipe_closed(
         file.close()
     assert taken(reader) == 65_536
     assert os.read(reader, 1) == b"", "there is no writer any more"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_only_who_waits_for_a_reader_is_held_up_by_it(*, waits: bool, pipe: tuple[Path, int]) -> None:
+    path, reader = pipe
+    file = RecordingFile(path, waits=waits)
+    assert os.get_blocking(file._raw.fileno()) is waits
+    file.write(b"one\n")
+    file.close()
+    assert os.read(reader, 100) == b"one\n"
+
+
+def test_a_text_that_is_too_long_for_a_line_is_kept_in_base64_without_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\x01" * 100 + SECRET
+    monkeypatch.setattr("venues.recording.LONGEST_LINE", 400)
+    for event in (
+        events.Frame(at=5, mono=0.5, line=2, direction="in", text=text),
+        events.Fetched(at=5, mono=0.5, line=2, text=text, date_ms=7, **ASKED),  # type: ignore[arg-type]
+    ):
+        path = tmp_path / type(event).__name__
+        one = recorder(path)
+        one.write(event)
+        one.close()
+        (kept,) = Recording(path).events()
+        hidden = in_base64(b"\x01" * 100 + b"[key]")
+        assert kept == msgspec.structs.replace(event, text=None, base64=hidden)
