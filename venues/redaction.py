@@ -118,8 +118,8 @@ class Redactor:
         if path == shown_path:
             return
         # A server behind another one may know the end of the path only.
-        begin = path.rfind("/", 0, path.rfind("/", 0, _first_difference(path, shown_path) + 1))
-        for start in {0, max(0, begin)}:
+        above, _, _ = path[: _first_difference(path, shown_path) + 1].rpartition("/")
+        for start in {0, max(0, above.rfind("/"))}:
             if len(path) - start >= SHORTEST_BY_VALUE:
                 self._hide(unquote(path[start:]), shown_path[start:])
 
