@@ -257,6 +257,19 @@ def test_another_writer_keeps_us_out(existing: Any, tmp_path: Path) -> None:
     RecordingFile(path, existing).close()
 
 
+def test_a_file_that_cannot_be_begun_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: RecordingFile) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "x"
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordingFile, "_begin", broken)
+        with pytest.raises(RecordingError) as raised:
+            RecordingFile(path)
+    assert str(raised.value) == f"cannot write the recording {path}: Input/output error"
+    RecordingFile(path, "append").close()  # nobody has a lock on it any more
+
+
 # --- a pipe
 
 
