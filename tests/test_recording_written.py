@@ -244,6 +244,18 @@ def test_what_is_no_file_is_not_written(name: str, what: str, tmp_path: Path) ->
     assert str(raised.value) == f"expected the name of a file for the recording, got {what}: {path}"
 
 
+def test_a_file_that_is_there_is_left_alone_unless_somebody_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"mine")
+    with pytest.raises(RecordingError) as raised:
+        RecordingFile(path)
+    said = f"there is a file {path} already: take another name, or --append to go on with it, or --overwrite"
+    assert str(raised.value) == said
+    with pytest.raises(RecordingError) as raised:
+        Recorder(path, HEADER, Redactor())
+    assert (str(raised.value), path.read_bytes()) == (said, b"mine")
+
+
 @pytest.mark.parametrize("existing", ["overwrite", "append"])
 def test_another_writer_keeps_us_out(existing: Any, tmp_path: Path) -> None:
     path = tmp_path / "x"
