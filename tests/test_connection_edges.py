@@ -146,7 +146,8 @@ def test_a_step_is_told_where_a_second_look_sees_it_too(torn_ms: int, step_ms: i
         async with line.open():
             clock.forward(0.5, step_ms=step_ms)
             clock.torn_ms = torn_ms
-            line.socket.comes(b"say a")
+            assert line.socket.on_message is not None
+            line.socket.on_message(b"say a")
             await settled()
             clock.forward(0.5)
             line.socket.comes(b"say b")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.heldline import Line, Opening, some_ms
+from tests.heldline import Line, Opening, settled, some_ms
 from venues import connection, events
 from venues.errors import MonError
 from venues.venue import Notice
@@ -72,5 +72,27 @@ def test_a_fault_of_a_timer_costs_the_connection_and_an_error_of_ours_the_line(e
                 await run
             assert error is None or raised.value is error
         assert line.kinds().count("Failed") == (error is None)
+
+    asyncio.run(scenario())
+
+
+def test_a_fault_of_a_timer_ends_a_goodbye_that_awaits_something() -> None:
+    async def scenario() -> None:
+        line = Line()
+
+        def broken(items: list[Any]) -> None:
+            raise LookupError("no room")
+
+        line.session.awaits, line.session.at_tick = True, [Notice("x")]
+        async with line.open() as run:
+            line.socket.comes(b"due 100.01")
+            line.connection.leave()
+            await settled()
+            assert not run.done()
+            line.connection._deliver = broken
+            line.clock.forward(0.02)
+            await asyncio.wait((run,), timeout=1)
+            assert run.done()
+            assert isinstance(run.exception(), LookupError)
 
     asyncio.run(scenario())

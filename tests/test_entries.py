@@ -140,6 +140,7 @@ def test_mon_send_has_the_kinds_and_the_fields_that_venues_take() -> None:
 
 def test_who_takes_what() -> None:
     assert venues_taking("buy", "sell") == ["nbt"]
+    assert venues_taking(*VENUES["nbt"].commands.split()) == ["nbt"]
     assert venues_taking("buy", "dance") == []
 
 

@@ -186,3 +186,33 @@ def test_what_took_long_is_forgotten_a_while_after_it_was_over(monkeypatch: pyte
         assert list(fetcher._latest.items()) == [("over now", (now - 30.0, now - 0.9)), (get("a").url, (now, now))]
 
     run(check)
+
+
+def test_what_takes_a_while_to_load_is_loaded_before_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    async def ask_through(*_: object, **given: object) -> HttpResponse:
+        order.append("asked")
+        return HttpResponse(200, b"")
+
+    monkeypatch.setattr(fetching, "new_session", lambda: order.append("loaded") or Closing())
+    monkeypatch.setattr(fetching, "ask_through", ask_through)
+
+    async def check(clock: Clock) -> None:
+        async def sleep(seconds: float) -> None:
+            order.append("waited")
+            clock.mono += seconds
+
+        fetcher = Fetcher(now=clock.now, sleep=sleep, per_second=1)
+        async with fetcher.used():
+            for name in ("a", "b"):
+                fetcher._next_at = clock.mono + 1.0
+                await fetcher.fetch(get(name))
+            assert order == ["loaded", "waited", "asked", "waited", "asked"]
+        assert order[-1] == "closed"
+
+    class Closing:
+        async def close(self) -> None:
+            order.append("closed")
+
+    run(check)

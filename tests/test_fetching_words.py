@@ -318,10 +318,12 @@ def test_the_requests_of_a_connection_end_with_it() -> None:
         fetches = Fetches(fetcher, redactor, "http://p", lambda fetch, answer: got.append((fetch.id, answer)))
         fetches.begin(Fetch("1", get("a")))
         await clock.forward(1)
+        assert not fetches._tasks, "what is answered is not kept"
         maker.hold = asyncio.Event()
         fetches.begin(Fetch("2", get("b")))
         await clock.forward(1)
         await fetches.end()
+        assert maker.under_way == 0, "at once"
         fetches.begin(Fetch("3", get("c")))
         maker.hold.set()
         await clock.forward(10)

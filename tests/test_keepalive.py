@@ -245,3 +245,13 @@ def test_a_later_ping_brings_no_second_grace() -> None:
     watched.message_came(8.35)
     watched.pinged(8.4)
     assert watched.problem(8.9) == "no answer to a ping within 4 s"
+
+
+def test_a_ping_that_goes_out_with_a_look_that_had_a_grace_has_none_of_its_own() -> None:
+    watched = Keepalive(0.0, every=4.0, within=4.0, message_within=60.0)
+    watched.pinged(4.0)
+    assert watched.problem(8.5) == ""
+    watched.pinged(8.5)
+    watched.answered(4.0)
+    assert watched.due() == 12.5
+    assert watched.problem(13.0) == "no answer to a ping within 4 s"

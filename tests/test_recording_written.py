@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import errno
 import gzip
 import os
@@ -133,12 +132,14 @@ def test_a_recording_that_cannot_be_begun_leaves_its_file_closed(
 # --- the file
 
 
-def readable(path: Path) -> list[bytes]:
-    """The lines up to where the file ends or is damaged."""
+def readable(path: Path) -> tuple[list[bytes], str]:
+    """The lines up to where the file ends or is damaged, and what is said then."""
     lines: list[bytes] = []
-    with contextlib.suppress(DamagedRecording):
+    try:
         lines.extend(recording_file.read_lines(path))
-    return lines
+    except DamagedRecording as damage:
+        return lines, str(damage)
+    return lines, ""
 
 
 @pytest.mark.parametrize("existing", ["overwrite", "append"])
@@ -168,7 +169,7 @@ def test_a_new_file_is_compressed_by_its_name_and_an_old_one_by_what_it_has(
         if file.appends:
             file.go_on()
         file.write(text)
-        assert readable(path)[-1:] == [text], "also if we end here"
+        assert readable(path)[0][-1:] == [text], "also if we end here"
         file.close()
         path = path.rename(tmp_path / "another-name")
     assert path.read_bytes().startswith(b"\x1f\x8b") is zips
@@ -195,6 +196,32 @@ def test_what_is_compressed_and_ends_early_is_continued_by_nobody(tmp_path: Path
     assert str(raised.value) == f"{path} is damaged, so nothing can be appended; take another name"
 
 
+@pytest.mark.parametrize(
+    ("data", "lines", "damaged_at"),
+    [
+        (gzip.compress(b"a\nb\n"), 2, None),
+        (gzip.compress(b"a\nb\n")[:-1], 2, 3),
+        (gzip.compress(b"a\nb\n") + gzip.compress(b"c\n"), 3, None),
+        (gzip.compress(b"a\nb\n") + b"no more of it", 2, 3),
+        (gzip.compress(b"a\nb"), 1, 2),
+        (gzip.compress(b"a\nb\n")[:12], 0, 1),
+        (b"\x1f\x8b", 0, 1),
+        (b"a\nb\n", 2, None),
+        (b"a\nb", 1, 2),
+        (b"\x1f\n", 1, None),
+        (b"", 0, None),
+    ],
+)
+def test_the_line_from_which_on_a_file_is_damaged(
+    data: bytes, lines: int, damaged_at: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    expected = [data] if data == b"\x1f\n" else [b"a\n", b"b\n", b"c\n"][:lines]
+    words = f"the recording {path} is damaged at line {damaged_at}; played up to there"
+    assert readable(path) == (expected, "" if damaged_at is None else words)
+
+
 @pytest.mark.parametrize("existing", ["refuse", "overwrite", "append"])
 def test_a_file_is_the_owner_s_only_from_its_first_byte_on(existing: Any, tmp_path: Path) -> None:
     path = tmp_path / "x"
@@ -217,6 +244,18 @@ def test_what_is_no_file_is_not_written(name: str, what: str, tmp_path: Path) ->
     assert str(raised.value) == f"expected the name of a file for the recording, got {what}: {path}"
 
 
+def test_a_file_that_is_there_is_left_alone_unless_somebody_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"mine")
+    with pytest.raises(RecordingError) as raised:
+        RecordingFile(path)
+    said = f"there is a file {path} already: take another name, or --append to go on with it, or --overwrite"
+    assert str(raised.value) == said
+    with pytest.raises(RecordingError) as raised:
+        Recorder(path, HEADER, Redactor())
+    assert (str(raised.value), path.read_bytes()) == (said, b"mine")
+
+
 @pytest.mark.parametrize("existing", ["overwrite", "append"])
 def test_another_writer_keeps_us_out(existing: Any, tmp_path: Path) -> None:
     path = tmp_path / "x"
@@ -228,6 +267,19 @@ def test_another_writer_keeps_us_out(existing: Any, tmp_path: Path) -> None:
     first.close()
     assert path.read_bytes() == b"mine\n"
     RecordingFile(path, existing).close()
+
+
+def test_a_file_that_cannot_be_begun_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: RecordingFile) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "x"
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordingFile, "_begin", broken)
+        with pytest.raises(RecordingError) as raised:
+            RecordingFile(path)
+    assert str(raised.value) == f"cannot write the recording {path}: Input/output error"
+    RecordingFile(path, "append").close()  # nobody has a lock on it any more
 
 
 # --- a pipe
@@ -305,3 +357,31 @@ def test_an_end_that_is_not_taken_is_told_and_the_pipe_closed(
         file.close()
     assert taken(reader) == 65_536
     assert os.read(reader, 1) == b"", "there is no writer any more"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_only_who_waits_for_a_reader_is_held_up_by_it(*, waits: bool, pipe: tuple[Path, int]) -> None:
+    path, reader = pipe
+    file = RecordingFile(path, waits=waits)
+    assert os.get_blocking(file._raw.fileno()) is waits
+    file.write(b"one\n")
+    file.close()
+    assert os.read(reader, 100) == b"one\n"
+
+
+def test_a_text_that_is_too_long_for_a_line_is_kept_in_base64_without_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\x01" * 100 + SECRET
+    monkeypatch.setattr("venues.recording.LONGEST_LINE", 400)
+    for event in (
+        events.Frame(at=5, mono=0.5, line=2, direction="in", text=text),
+        events.Fetched(at=5, mono=0.5, line=2, text=text, date_ms=7, **ASKED),  # type: ignore[arg-type]
+    ):
+        path = tmp_path / type(event).__name__
+        one = recorder(path)
+        one.write(event)
+        one.close()
+        (kept,) = Recording(path).events()
+        hidden = in_base64(b"\x01" * 100 + b"[key]")
+        assert kept == msgspec.structs.replace(event, text=None, base64=hidden)

@@ -109,6 +109,7 @@ def test_a_secret_of_digits_is_hidden_where_it_is_the_whole_number(text: str, hi
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "x /b/key-1/S", "x /b/[key]/S"),
         ("wss://v.example/a/b/key-1/S", "wss://v.example/a/b/[key]/S", "b/key-1/S", "b/key-1/S"),
         ("wss://v.example/a/b//key-1/S", "wss://v.example/a/b/[key]/S", "x //key-1/S", "x /[key]/S"),
+        ("wss://v.example/ab?k=k7/long-path", "wss://v.example/ab?k=[key]/long-path", "/long-path", "/long-path"),
         ("wss://v.example/k7", "wss://v.example/[key]", "/k7", "/k7"),
         ("wss://v.example/key-12", "wss://v.example/[key]", "/key-12", "/key-12"),
         ("wss://v.example/key-123", "wss://v.example/[key]", "/key-123", "/[key]"),
@@ -274,6 +275,8 @@ def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int, 
 
 def test_a_text_that_begins_like_a_secret_that_reads_like_its_name() -> None:
     assert hiding(client_key="client_key-of-mine").text("client_key-of") == "[client_key]"
+    redactor = hiding(client_key="[client_key]-of-mine")
+    assert redactor.text("[client_key]-of, [client_key]-of-mine") == "[client_key]-of, [client_key]"
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ class _MadeSession:
             elif isinstance(item, BadFrame):
                 made += self._on_bad_frame(item, now)
             elif isinstance(item, Refused) and item.stream == _TRADES:
-                made += self._on_refused(item, now)
+                made += self._on_refused(item)
             elif isinstance(item, ClockOffset):
                 made += self._on_offset(item)
             else:
@@ -337,12 +337,11 @@ class _MadeSession:
             return [BadFrame(item.reason, streams), StreamState(_CANDLES, "stale", reason)]
         return [BadFrame(item.reason, streams), *(self._state_of(symbol, "stale", reason) for symbol in doubtful)]
 
-    def _on_refused(self, item: Refused, now: Now) -> list[Item]:
+    def _on_refused(self, item: Refused) -> list[Item]:
         items: list[Item] = [item] if self._wants(item.symbol) else []
         symbols = self._meant(item.symbol)
         if not symbols:
             return items
-        self._interrupt(symbols, now)
         for symbol in symbols:
             del self._candles[symbol], self._live[symbol]
         self._doubted -= set(symbols)

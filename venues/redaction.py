@@ -24,6 +24,7 @@ SHORTEST_BY_VALUE = 8  # shorter secrets would turn ordinary text into holes; th
 MOST_ENCODED = 64  # characters of a secret that an encoding changes and whose spellings are known: each costs 0.3 ms
 LONGEST_ENCODING = 28  # characters
 TOO_DEEP = "[an answer nested too deeply to be shown]"
+SPELLINGS_KEPT = 1_024  # of one character: a long secret has few of them, many times
 SHORTEST_CUT = 4  # characters of a secret before an ellipsis that are hidden too
 LONGEST_WITH_CUTS = 4096  # characters; texts cut with an ellipsis are for people, so they are short
 
@@ -117,8 +118,8 @@ class Redactor:
         if path == shown_path:
             return
         # A server behind another one may know the end of the path only.
-        begin = path.rfind("/", 0, path.rfind("/", 0, _first_difference(path, shown_path) + 1))
-        for start in {0, max(0, begin)}:
+        above, _, _ = path[: _first_difference(path, shown_path) + 1].rpartition("/")
+        for start in {0, max(0, above.rfind("/"))}:
             if len(path) - start >= SHORTEST_BY_VALUE:
                 self._hide(unquote(path[start:]), shown_path[start:])
 
@@ -252,9 +253,9 @@ def _spellings(piece: str) -> str:
     return re.escape(piece) if _PLAIN.fullmatch(piece) else _encodings(piece)
 
 
-@lru_cache(maxsize=1_024)  # of one character: a long secret has few of them, many times
+@lru_cache(maxsize=SPELLINGS_KEPT)
 def _encodings(piece: str) -> str:
-    character, times = piece[0], len(piece)
+    (character,), times = set(piece), len(piece)
     percent = "".join(f"%(?:25){{0,2}}{_any_case(f'{byte:02x}')}" for byte in character.encode(errors="replace"))
     units = character.encode("utf-16-be", errors="replace").hex()
     escaped = "".join(rf"\\{{1,4}}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4))

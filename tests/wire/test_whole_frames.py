@@ -286,6 +286,24 @@ def test_what_is_within_a_large_frame_is_no_message_however_it_looks() -> None:
     assert line.more == [True, True, False]
 
 
+def test_once_nobody_takes_messages_they_are_left_to_recv() -> None:
+    async def scenario() -> None:
+        line = Line()
+        line.open()
+        frames, messages = wire([("plain", 5), ("compressed", 300), ("plain", 5), ("compressed", 300)])
+        for frame in frames[:2]:
+            line.socket.data_received(frame)
+        assert (line.got, line.socket.left_to_recv) == (messages[:2], 0)
+        line.socket.on_message = None
+        for frame in frames[2:]:
+            line.socket.data_received(frame)
+        assert line.socket.left_to_recv == 2
+        assert [await line.socket.recv(decode=False) for _ in range(2)] == messages[2:]
+        assert line.got == messages[:2]
+
+    asyncio.run(scenario())
+
+
 def test_after_the_goodbye_nothing_is_handed_over() -> None:
     async def scenario() -> Line:
         line = Line()
