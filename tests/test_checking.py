@@ -61,7 +61,10 @@ class Played:
                 continue
             self.pass_to(turn[0])
             self.consumer.deliver(turn[1])
+        done: list[str] = []
+        asyncio.get_running_loop().call_soon(done.append, "other work")
         await self.consumer.played(1)
+        assert done == ["other work"]
         if self.request.replay is None and self.ending.problem is None:
             self.pass_to(float("inf"))
             assert self.ending.stopping.is_set(), "nothing would ever end it"

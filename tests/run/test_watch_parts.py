@@ -488,6 +488,17 @@ def test_the_last_words_are_said_before_what_waits_is_written() -> None:
     assert noted.calls == ["flush", "together", "seldom", "finish"]
 
 
+def test_between_two_events_of_a_replay_other_work_has_its_turn() -> None:
+    async def go() -> None:
+        watcher: Any = watcher_of("trades", "A")
+        done: list[str] = []
+        asyncio.get_running_loop().call_soon(done.append, "a key")
+        await watcher.played(1)
+        assert done == ["a key"]
+
+    asyncio.run(go())
+
+
 # --- what comes
 
 
