@@ -324,12 +324,15 @@ def test_one_more_signal_ends_what_commands_still_do(
         async def finish(next_signal: Any) -> bool:
             assert watcher._table is None, "what is said now goes to stderr"
             assert next_signal.done() == (signalled is not None)
+            asked.append(next_signal)
             if comes is not None:
                 next_signal.set_result(comes)
             return is_cut
 
+        asked: list[Any] = []
         await watcher._finish_alerts(SimpleNamespace(finish=finish), signalled)
         assert watcher._ending.code == code
+        assert asked[0].done(), "nobody waits for it any more"
 
     asyncio.run(go())
 
