@@ -47,6 +47,7 @@ LONGEST_LINE = 64 * 1024  # bytes
 READ_AT_ONCE = 64 * 1024
 MOST_UNDERWAY = 500
 MOST_UNWRITTEN = 1_000
+AT_ONCE = 0.0  # seconds to look whether an answer is there: it was said that it is
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
 
 _LINE = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -191,7 +192,7 @@ class Desk:
             await asyncio.wait((answered, self.stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
             loop.remove_reader(STDIN)
-        if self.stopped.done() or not select.select([STDIN], [], [], 0)[0]:
+        if self.stopped.done() or not select.select([STDIN], [], [], AT_ONCE)[0]:
             return False
         return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
 
