@@ -36,7 +36,10 @@ class Played:
 
     def __init__(self, turns: Sequence[Turn], request: Any, consumer: Any, ending: Any) -> None:
         self.turns, self.request, self.consumer, self.ending = turns, request, consumer, ending
-        self.limits = SimpleNamespace(expect=lambda *of: None, says=lambda item: any(item is one for one in self.said))
+        self.expected: list[Any] = []  # of the limits
+        self.limits = SimpleNamespace(
+            expect=lambda *of: self.expected.append(of), says=lambda item: any(item is one for one in self.said)
+        )
         self.said: list[Any] = []  # by `--max-age`
         self.closed = False
         self.second = 0.0
@@ -61,7 +64,10 @@ class Played:
                 continue
             self.pass_to(turn[0])
             self.consumer.deliver(turn[1])
+        done: list[str] = []
+        asyncio.get_running_loop().call_soon(done.append, "other work")
         await self.consumer.played(1)
+        assert done == ["other work"]
         if self.request.replay is None and self.ending.problem is None:
             self.pass_to(float("inf"))
             assert self.ending.stopping.is_set(), "nothing would ever end it"
@@ -176,6 +182,7 @@ def test_a_verdict_says_what_it_is_of_and_leaves_nothing_open(stage: Stage) -> N
     assert (made.state, made.text, made.live, names(made)) == (OK, "A", True, ["A"])
     assert stage.loop.closed
     assert stage.simulator_closed == 1
+    assert stage.loop.expected == [(Subscription("book", ("A",)), "v", "beta")]
 
 
 def test_a_simulator_is_closed_also_when_nothing_can_be_opened(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,8 @@ class Verdict:
         bad = [row for state in WORST_FIRST for row in self.rows if row.state == state and row.why]
         named = "; ".join(": ".join(filter(None, (row.name, row.why))) for row in bad[:MOST_NAMED])
         more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        fine = (self.rows[0].name or "live") if len(self.rows) == 1 else f"{len(self.rows)} rows"
+        first, *others = self.rows
+        fine = f"{len(self.rows)} rows" if others else first.name or "live"
         self.text = named + more if bad else fine
 
 

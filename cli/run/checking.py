@@ -12,7 +12,7 @@ from cli.output.standing import Stands
 from cli.output.verdicts import CRITICAL, OK, UNKNOWN, WARNING, Row, Verdict, judged, newest
 from cli.run.edges import edge_key
 from cli.run.ending import Ending
-from cli.run.loop import Loop
+from cli.run.loop import Loop, other_work
 from cli.run.source import Embedded
 from venues.connection import SystemClock
 from venues.errors import MonError, VenueUnreachable
@@ -244,7 +244,7 @@ class Check:
 
     async def played(self, count: int) -> None:
         """Let signals in between two events of a recording."""
-        await asyncio.sleep(0)
+        await other_work()
 
     def end_asked(self) -> None:
         """Do nothing: the verdict is made of what is there."""

@@ -47,6 +47,7 @@ LONGEST_LINE = 64 * 1024  # bytes
 READ_AT_ONCE = 64 * 1024
 MOST_UNDERWAY = 500
 MOST_UNWRITTEN = 1_000
+AT_ONCE = 0.0  # seconds to look whether an answer is there: it was said that it is
 LAST_WORDS_WITHIN = 1.0  # seconds for what waits for a reader, after Ctrl-C or TERM
 
 _LINE = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -77,13 +78,13 @@ class Desk:
         self.timeout = timeout
         self.words = words
         self.redactor = redactor
-        self.stopped: asyncio.Future[int] | None = None
+        self.stopped: asyncio.Future[int]
         self._venue = venue_named(venue)
         assert self._venue.commands is not None, "a venue that takes commands"
         self.commands = self._venue.commands
         self._env = env
         self._profile = profile
-        self._access: Access | None = None
+        self._access: Access
         self._senders: dict[str, Sender] = {}
 
     async def run(self, work: Callable[[], Awaitable[int]]) -> int:
@@ -93,7 +94,6 @@ class Desk:
             return INTERRUPTED if has_come() else await self._in_order(work)
 
     async def _in_order(self, work: Callable[[], Awaitable[int]]) -> int:
-        assert self.stopped is not None
         embedded = Embedded()
         try:
             self._access = await access_to(self._venue, self._env, self._profile, embedded, self.words.say)
@@ -107,7 +107,6 @@ class Desk:
 
     def stop(self, code: int) -> None:
         """End as soon as possible, with this exit code; what is underway is told."""
-        assert self.stopped is not None
         if not self.stopped.done():
             self.stopped.set_result(code)
         for sender in self._senders.values():
@@ -118,7 +117,6 @@ class Desk:
         subscription = self.commands.kinds[kind].subscription
         wanted = repr(subscription)
         if wanted not in self._senders:
-            assert self._access is not None
             self._senders[wanted] = Sender(
                 self._venue,
                 subscription,
@@ -128,7 +126,7 @@ class Desk:
                 retries=retries,
             )
         sender = self._senders[wanted]
-        if self.stopped is not None and self.stopped.done():
+        if self.stopped.done():
             sender.interrupt()
         return sender
 
@@ -176,7 +174,6 @@ class Desk:
         )
 
     def _show(self, command: Command, kind: str, *, asking: bool) -> None:
-        assert self._access is not None
         say = self.words.error if asking else self.words.say
         say(self.redactor.text(self.commands.shown(kind, command, self._access.settings.url)))
 
@@ -191,12 +188,11 @@ class Desk:
                 answered.set_result(None)
 
         loop.add_reader(STDIN, on_answer)
-        assert self.stopped is not None
         try:
             await asyncio.wait((answered, self.stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
             loop.remove_reader(STDIN)
-        if self.stopped.done() or not select.select([STDIN], [], [], 0)[0]:
+        if self.stopped.done() or not select.select([STDIN], [], [], AT_ONCE)[0]:
             return False
         return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
 
@@ -281,7 +277,6 @@ class _Lines:
         return next((code for code in _WORST_FIRST if code in self._codes), OK)
 
     async def _read(self, underway: asyncio.Queue[asyncio.Task[Answer] | None]) -> None:
-        assert self._desk.stopped is not None
         lines = _StdinLines()
         over = asyncio.create_task(self._over.wait())
         number = 0
@@ -327,7 +322,6 @@ class _Lines:
                     await asyncio.wait_for(self._over.wait(), 0.05)
 
     async def _until_written(self) -> None:
-        assert self._desk.stopped is not None
         if self._desk.stopped.done():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._written.wait(), LAST_WORDS_WITHIN)

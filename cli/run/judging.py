@@ -314,11 +314,9 @@ class Judge:
             self._end_with(status)
 
     def _judge_latest(self) -> None:
-        """What depends on a record and on its age."""
+        """What depends on a record and on its age. Of what is not live no record is known."""
         for key, record in self._before.items():
             stand = self._stands.of(record.symbol)
-            if not stand.live:
-                continue
             if self._edges is not None and self._edges.record(record, key, stand):
                 self._fire(record, key, stand)
             if self._until is not None and self.match is None and self._until.is_true(record, stand.seen):

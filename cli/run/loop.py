@@ -77,6 +77,11 @@ class Then(NamedTuple):
     begins: Callable[[Now], Iterable[tuple[int, list[Delivered]]]]
 
 
+async def other_work() -> None:
+    """Let the event loop do what else is to be done."""
+    await asyncio.sleep(0)
+
+
 class Loop:
     """One run. First `open` for each source and `record`, then `set_timers`, `watch` and `close`."""
 

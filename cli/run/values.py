@@ -25,8 +25,8 @@ def duration_ms(text: str) -> int:
         typer.BadParameter: anything else, and what is not above 0.
     """
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)?", text.strip())
-    length = round(float(match[1]) * _UNITS[match[2] or "s"]) if match else 0
-    if not 0 < length <= LONGEST_DURATION_MS:
+    length = round(float(match[1]) * _UNITS[match[2] or "s"]) if match else None
+    if length is None or not 0 < length <= LONGEST_DURATION_MS:
         raise typer.BadParameter(f'expected a duration such as 500ms, 30s or 5m, got "{text}"')
     return length
 
@@ -42,7 +42,7 @@ def speed_factor(text: str) -> float:
     try:
         factor = float(text)
     except ValueError:
-        factor = 0.0
+        factor = math.nan
     if not 0 < factor < math.inf:
         raise typer.BadParameter(f'expected a factor such as 0.5 or 10, or max, got "{text}"')
     return factor

@@ -191,7 +191,7 @@ def _parameters(of_venues: Sequence[OfVenue]) -> list[Any]:
 
     annotations: dict[str, Any] = {_identifier(name): _annotation(name, found) for name, found in by_name.items()}
     defaults: dict[str, Any] = {
-        _identifier(name): None if found[0].option.takes else False for name, found in by_name.items()
+        _identifier(name): None if first.option.takes else False for name, (first, *_) in by_name.items()
     }
     nothing.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
@@ -215,7 +215,8 @@ def _identifier(name: str) -> str:
 
 def _annotation(name: str, found: Sequence[OfVenue]) -> Any:
     help_text = "; ".join(f"{one.venue}: {one.option.help}" for one in found)
-    takes = found[0].option.takes
+    first, *_ = found
+    takes = first.option.takes
     if takes:
         return Annotated[str | None, typer.Option(f"--{name}", metavar=takes, help=help_text, show_default=False)]
     return Annotated[bool, typer.Option(f"--{name}", help=help_text, show_default=False)]

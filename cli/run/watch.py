@@ -34,7 +34,7 @@ from cli.output.weights import Shortener
 from cli.run.asked import asked_for, check_for_table, flags_of, for_table
 from cli.run.ending import Ending, Reading
 from cli.run.garbage import calm_collector
-from cli.run.loop import Loop
+from cli.run.loop import Loop, other_work
 from cli.run.options import CHOICES, CONDITIONS, StreamRequest, check_for_lines, check_together, view_options
 from cli.run.picture import OneTable, Picture, shown_by
 from cli.run.sinks import line_sink
@@ -470,7 +470,7 @@ class Watcher:
 
     async def played(self, count: int) -> None:
         """Let keys and signals in between two events. The queue of a replay leaves nothing out."""
-        await asyncio.sleep(0)
+        await other_work()
 
     def flush(self) -> None:
         """Hand what was gathered to the output thread."""

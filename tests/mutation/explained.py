@@ -37,6 +37,9 @@ EXPLAINED: dict[str, str] = {
     "cli/run/suggestions.py nearest: "
     "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
+    "cli/run/loop.py other_work: await asyncio.sleep(0) -> await asyncio.sleep((-1))": (
+        "to asyncio a delay below 0 is one of 0"
+    ),
     "cli/run/judging.py Judge.__init__: "
     "self._keeps_latest = not how.events and any(one.uses_age and one.uses_record for one in apart) -> "
     "self._keeps_latest = not how.events and any(one.uses_age or one.uses_record for one in apart)": (

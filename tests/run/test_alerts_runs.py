@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -212,3 +214,17 @@ def test_only_of_the_latest_keys_it_is_known_that_they_are_true(monkeypatch: pyt
     assert len(stage.fired) == 4
     stage.said(position("a", 9))
     assert len(stage.fired) == 5, "it was forgotten"
+
+
+@pytest.mark.parametrize(
+    ("only_running", "returncode", "signalled"),
+    [(False, None, True), (False, 0, True), (True, None, True), (True, 0, False)],
+)
+def test_the_group_of_a_command_is_signalled_also_when_it_has_ended_itself(
+    only_running: bool, returncode: int | None, signalled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(module.os, "killpg", lambda *given: sent.append(given))
+    process: Any = SimpleNamespace(pid=7, returncode=returncode)
+    module._signal(process, signal.SIGTERM, only_running=only_running)
+    assert sent == [(7, signal.SIGTERM)] * signalled

@@ -153,6 +153,9 @@ def test_what_goes_with_a_condition_to_act_on(given: dict[str, Any], words: str 
     with pytest.raises(UsageError) as error:
         check_on(request)
     assert str(error.value) == words
+    with pytest.raises(UsageError) as error:
+        conditioned("trades", **given)
+    assert str(error.value) == words
 
 
 @pytest.mark.parametrize(

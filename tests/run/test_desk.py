@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,6 @@ def test_a_signal_ends_all_connections_and_the_first_one_counts(senders: list[Se
         made = desk()
         made.stop(INTERRUPTED)
         made.stop(TERMINATED)
-        assert made.stopped is not None
         assert made.stopped.result() == INTERRUPTED
         late = made.sender("buy", retries=2)
         assert late.interrupted == 1, "what is opened later is interrupted too"  # type: ignore[attr-defined]
@@ -134,6 +134,7 @@ def test_only_a_yes_is_one(
         assert said.said[0].startswith("error: ")
         assert "wss://hub.example" in said.said[0]
         assert said.said[1:] == (["sent, and acknowledged"] if sent else ["error: not sent"])
+        assert not asyncio.get_running_loop().remove_reader(module.STDIN), "nobody reads the terminal any more"
 
     asyncio.run(go())
     out, err = capfd.readouterr()
@@ -266,6 +267,70 @@ def test_lines_are_put_together_and_too_long_ones_cut(
         assert got == lines
 
     asyncio.run(go())
+
+
+def test_the_loop_goes_on_while_a_line_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, given = threading.Semaphore(0), [b"a\n", b"b\n", b""]
+
+    def chunk() -> bytes:
+        gate.acquire(timeout=5)
+        return given.pop(0)
+
+    monkeypatch.setattr(module, "_chunk", chunk)
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        read = module._StdinLines()
+        for line in (b"a", b"b", None):
+            loop.call_later(0.02, gate.release)
+            assert await read.next() == line
+        assert loop.time() - began < 4
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("stops", [None, TERMINATED])
+def test_whatever_comes_of_the_work_all_is_closed(stops: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+    secrets = {
+        "key": SimpleNamespace(kind="value", value="a-secret-of-ours"),
+        "other": SimpleNamespace(kind="command", value="run-me"),
+    }
+
+    class Simulated:
+        async def beside(self, work: Any) -> Any:
+            return await work
+
+        async def close(self) -> None:
+            done.append("the simulator is closed")
+
+    async def access_to(venue: Any, env: Any, profile: Any, embedded: Any, say: Any) -> Any:
+        done.append((venue.name, env, profile))
+        return SimpleNamespace(secrets=secrets)
+
+    monkeypatch.setattr(module, "Embedded", Simulated)
+    monkeypatch.setattr(module, "access_to", access_to)
+
+    async def go() -> None:
+        made: Any = Desk("nbt", "env", "p", 5.0, Heard(), Redactor())
+
+        async def close() -> None:
+            done.append("the connections are closed")
+
+        async def work() -> int:
+            done.append(made.redactor.text("a-secret-of-ours, run-me"))
+            if stops is not None:
+                made.stop(stops)
+            return 7
+
+        made.close = close
+        assert await made.run(work) == (7 if stops is None else stops)
+
+    asyncio.run(go())
+    assert done == [
+        ("nbt", "env", "p"), "[key], run-me", "the connections are closed", "the simulator is closed",
+    ]  # fmt: skip
 
 
 def test_a_stdin_that_has_nothing_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

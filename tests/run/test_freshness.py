@@ -306,6 +306,26 @@ def test_a_line_of_a_bot_is_judged_by_market_and_forgotten_with_its_end() -> Non
     assert not limits
 
 
+@pytest.mark.parametrize(("symbols", "waits"), [(("A",), []), (("A", "B"), [2])])
+def test_only_where_there_are_several_symbols_one_is_interrupted_alone(
+    symbols: tuple[str, ...], waits: list[int]
+) -> None:
+    limits = limits_of(None, 1_000, "book", *symbols)
+    limits.passes([book(1), book(2)], 0, at(0))
+    limits.passes([status("stale", symbol="B")], 0, at(0.1))
+    assert told(limits.rest()) == waits
+
+
+def test_an_end_that_waits_is_forgotten_with_its_line() -> None:
+    limits = Limits(1_000)
+    limits.expect_markets(1, "positions", ["A", "B"], "v", None)
+    first = [position("A", 1), position("B", 2, time=-9_000), end(2, "positions")]
+    assert told(limits.passes([status("live", "positions"), *first], 1, at(0))) == ["live", 1, "stale"]
+    assert [*limits._ends.values()] == [end(2, "positions")]
+    limits.forget_before(2)
+    assert not limits._ends
+
+
 def test_a_stream_of_all_lines_is_judged_also_when_a_line_has_ended() -> None:
     limits = limits_of(1_000)
     limits.expect_markets(1, "trades", ["A"], "v", None)

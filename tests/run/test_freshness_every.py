@@ -147,6 +147,14 @@ def test_what_waits_of_a_symbol_that_is_interrupted_is_dropped() -> None:
     assert stage.rest() == [quote("B", 2)]
 
 
+def test_what_waits_of_symbols_that_a_full_state_does_not_have_passes_before_it() -> None:
+    stage = Every(1_000, several=True)
+    stage.passes([quote(symbol, 1) for symbol in "ABC"], at(0))
+    stage.passes([quote(symbol, 2) for symbol in "ABC"], at(0.5))
+    assert stage.passes([quote("B", 3), end(1, "quotes")], at(0.6)) == [quote("A", 2), quote("C", 2)]
+    assert stage.rest() == [quote("B", 3), end(1, "quotes")]
+
+
 def several_that_wait() -> Every:
     """A full state that waits, with a new symbol in it, of which one is interrupted."""
     stage = Every(1_000, several=True)
@@ -236,6 +244,15 @@ def test_the_heaviest_itself_may_wait(less: int, passed: list[int], monkeypatch:
     if passed:
         assert changed(stage, "abcd") == [1, 2, 3, 4], "each may pass at once"
         assert changed(stage, "abcd") == passed
+
+
+@pytest.mark.usefixtures("light")
+def test_after_rows_have_passed_early_there_is_as_much_room_as_before() -> None:
+    stage = waiting("abcde")
+    assert changed(stage, "abcde") == [1, 2, 3, 4, 5]
+    assert changed(stage, "abcd") == [1, 2, 3, 4], "each may pass at once"
+    assert changed(stage, "abcd") == []
+    assert changed(stage, "e") == [1]
 
 
 def test_keys_that_may_pass_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

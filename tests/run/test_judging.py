@@ -113,6 +113,20 @@ def test_a_row_that_was_changed_after_a_full_state_counts_in_an_end_that_counts_
     assert told(stage.said(position("a", 0, "remove"), stage.end(2))) == [("a", "remove", None), 1]
 
 
+def test_a_row_that_went_before_a_full_state_ends_is_none_of_it() -> None:
+    stage = Stage("positions", rows=True, where="size > 5")
+    rows = [position("a", 9, "snapshot"), position("b", 9, "snapshot"), position("a", 0, "remove")]
+    assert told(stage.said(stage.status("live"), *rows, stage.end(1)))[-1] == 1
+    assert told(stage.said(position("b", 1))) == [("b", "remove", False)]
+
+
+def test_a_row_of_a_full_state_before_the_last_one_is_gone() -> None:
+    stage = Stage("positions", rows=True, where="size > 5")
+    rows = [position(name, 9, "snapshot") for name in "abc"]
+    stage.said(stage.status("live"), *rows, stage.end(3), *rows[1:], stage.end(2))
+    assert told(stage.said(position("b", 8), stage.end(3))) == [("b", "update", None), 2]
+
+
 def test_an_end_is_handed_on_as_it_is_where_every_row_is_printed() -> None:
     stage = Stage("positions", rows=True, on="size > 5")
     end = stage.end(1)
@@ -291,6 +305,15 @@ def test_an_alarm_of_a_record_and_its_age_is_raised_with_time_while_the_stream_i
     assert stage.fired == fired
     stage.said(book("9"))
     assert stage.fired == fired
+
+
+def test_an_alarm_of_a_stream_is_raised_with_its_status() -> None:
+    stage = Stage("book", on="stale")
+    stage.said(stage.status("live"), book("9"))
+    assert stage.fired == []
+    stale = stage.status("stale")
+    stage.said(stale)
+    assert stage.fired == [stale]
 
 
 def test_of_several_symbols_only_those_that_are_live_become_true_with_time() -> None:

@@ -98,10 +98,10 @@ def test_a_run_that_is_given_up_leaves_nothing_behind(monkeypatch: pytest.Monkey
 
 
 def test_a_source_gets_what_the_request_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    scripted = Scripted(monkeypatch, script())
+    scripted, consumer = Scripted(monkeypatch, script()), Taken()
 
     async def go() -> None:
-        loop, _ = loop_of(Taken(), env="sim", profile="p", retries=3)
+        loop, _ = loop_of(consumer, env="sim", profile="p", retries=3)
         await opened(loop, apart=True, beside={"woox": [BOOK]})
         await loop.watch()
 
@@ -113,6 +113,7 @@ def test_a_source_gets_what_the_request_says(monkeypatch: pytest.MonkeyPatch) ->
     assert given["beside"] == {"woox": [BOOK]}
     (ran,) = scripted.ran
     assert (ran["speed"], ran["pauses"], ran["tap"]) == (1.0, True, None)
+    assert ran["deliver"] == consumer.deliver, "without a step between"
 
 
 def test_the_end_is_told_to_the_consumer_before_the_venue_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,6 +301,12 @@ def test_a_venue_that_cannot_be_loaded_is_none_for_a_completion(monkeypatch: pyt
     assert options.with_plugins(["nexus"]) == ["nexus"]
 
 
+@pytest.mark.parametrize(("stream", "title"), [("trades", "Trades, live."), ("book", "Order book, live.")])
+def test_a_command_says_in_its_help_what_it_shows(stream: str, title: str) -> None:
+    made = options.stream_function(stream, lambda request: None)
+    assert (made.__doc__ or "").splitlines()[0] == title
+
+
 def test_fields_are_those_of_the_stream() -> None:
     assert options.complete_field(context("trades"), "trade_") == ["trade_id"]
     assert options.complete_field(context("replay", stream="trades"), "trade_") == ["trade_id"]

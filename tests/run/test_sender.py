@@ -32,6 +32,7 @@ class Line:
         self.retries = driver
         self.deliver: Callable[[list[Any]], None] = options["deliver"]
         self.sent: list[str] = []
+        self.runs = 0
         self.fails: MonError | None = None
         self.left_in_order = True
         self.lets_go = True
@@ -43,6 +44,7 @@ class Line:
         self.sent.append(command.name)
 
     async def run(self) -> None:
+        self.runs += 1
         await asyncio.shield(self.ended)
 
     def leave(self) -> None:
@@ -286,6 +288,7 @@ def test_ready_waits_for_a_connection_as_long_as_it_takes() -> None:
         await asyncio.sleep(3_600)
         assert not waiting.done()
         assert not stage.sender.is_ready
+        assert stage.line.runs == 1
         stage.line.status("live")
         await waiting
         assert stage.sender.is_ready

@@ -127,6 +127,8 @@ def test_a_command_has_the_options_of_its_stream_and_a_replay_those_of_all() -> 
     assert names_of(command("trades")) == []
     replay.take_options_of("acme")
     assert names_of(replay) == ["--precise", "--rpi", "--special", "--fast-as"]
+    (special,) = (one for one in replay.params if one.opts == ["--special"])
+    assert special.help == "acme: How special it is.", "once, though several streams have it"
 
 
 def helped(line: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -150,6 +152,15 @@ def test_the_help_has_them_apart_each_with_its_venue(capsys: pytest.CaptureFixtu
     ]
     assert "mon book jayx BTCUSDT --env sim" in examples
     assert "--special" not in helped("nexus --help", capsys)
+
+
+def test_after_its_help_a_command_has_its_options_still() -> None:
+    made = command()
+    before = [*made.params]
+    context = made.make_context("mon book", [], resilient_parsing=True)
+    made.format_options(context, context.make_formatter())
+    assert made.params == before
+    assert names_of(made) == ["--precise", "--rpi"]
 
 
 def test_where_no_venue_has_any_there_is_no_such_part(capsys: pytest.CaptureFixture[str]) -> None:

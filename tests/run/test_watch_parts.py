@@ -21,6 +21,7 @@ from tests.run.heard import Heard
 from tests.run.looped import book, script
 from tests.run.scripted import Scripted
 from tests.run.test_watch import Table, quote, status, trade, watcher_of
+from tests.run.timeless import run, seconds
 from venues.venue import EVERY_LEVEL, ClockOffset, Now, Settings, Subscription
 
 if TYPE_CHECKING:
@@ -323,12 +324,15 @@ def test_one_more_signal_ends_what_commands_still_do(
         async def finish(next_signal: Any) -> bool:
             assert watcher._table is None, "what is said now goes to stderr"
             assert next_signal.done() == (signalled is not None)
+            asked.append(next_signal)
             if comes is not None:
                 next_signal.set_result(comes)
             return is_cut
 
+        asked: list[Any] = []
         await watcher._finish_alerts(SimpleNamespace(finish=finish), signalled)
         assert watcher._ending.code == code
+        assert asked[0].done(), "nobody waits for it any more"
 
     asyncio.run(go())
 
@@ -486,6 +490,17 @@ def test_the_last_words_are_said_before_what_waits_is_written() -> None:
 
     asyncio.run(go())
     assert noted.calls == ["flush", "together", "seldom", "finish"]
+
+
+def test_between_two_events_of_a_replay_other_work_has_its_turn() -> None:
+    async def go() -> None:
+        watcher: Any = watcher_of("trades", "A")
+        done: list[str] = []
+        asyncio.get_running_loop().call_soon(done.append, "a key")
+        await watcher.played(1)
+        assert (done, seconds()) == (["a key"], 0)
+
+    run(go())
 
 
 # --- what comes
