@@ -265,7 +265,7 @@ class _Book:
         self._paid = _ZERO  # for them
         self._worth = _ZERO  # what they would bring at the last price
         self._beside = _ZERO  # the return without that
-        self._drawn_at = 0
+        self._drawn_at: int  # when the last point was due
         self._trip = _ZERO  # what the present round trip has gained so far
         self._bid: Decimal | None = None  # the last ones; both are the last trade's price where no quotes come
         self._ask: Decimal | None = None
