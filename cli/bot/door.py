@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Door:
         self._told: set[str] = set()
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if descriptors == resource.RLIM_INFINITY:
-            descriptors = MOST * 4
+            descriptors = sys.maxsize
         self._most = min(MOST, max(2, descriptors // 2))
         self._most_waiting = min(MOST_WAITING, max(1, descriptors // 4))
 
