@@ -271,3 +271,7 @@ def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_ar
         (socket.AF_INET, ("192.0.2.1", 0)),
         (socket.AF_INET6, ("fe80::1", 4_711, 3, 2)),
     ]
+
+
+def test_a_door_that_was_never_open_has_nothing_to_close(made: Door) -> None:
+    asyncio.run(made.close())
