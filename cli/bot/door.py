@@ -52,8 +52,9 @@ class Door:
         found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
             for family, _, _, _, address in dict.fromkeys(found):
-                self._listeners.append(_listener(family, (address[0], port, *address[2:])))
-                port = self._listeners[0].getsockname()[1]
+                listener = _listener(family, (address[0], port, *address[2:]))
+                self._listeners.append(listener)
+                port = listener.getsockname()[1]
         except OSError:
             self._close_listeners()
             raise
