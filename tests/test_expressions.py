@@ -99,3 +99,21 @@ def test_a_node_is_found_in_the_text_as_it_was_written() -> None:
     assert not parsed.is_in_brackets(left)
     assert parsed.said(parsed.tree) == "é.if\n> (1 + 2)"
     assert parsed.place(ast.Load()) == (2, 14)
+
+
+def test_only_what_has_both_brackets_is_in_them() -> None:
+    parsed = Parsed("( a + b ) * c", "--where")
+    assert isinstance(parsed.tree, ast.BinOp)
+    inner = parsed.tree.left
+    assert isinstance(inner, ast.BinOp)
+    nodes = (inner, inner.left, inner.right, parsed.tree.right)
+    assert [parsed.is_in_brackets(node) for node in nodes] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("before", "shown_from"), [(0, 0), (29, 0), (30, 0), (31, 1), (50, 20)])
+def test_of_a_long_expression_thirty_signs_before_what_is_wrong_are_shown(before: int, shown_from: int) -> None:
+    text = "a".ljust(before)[:before] + "# " + "b" * 90
+    assert refused(text).splitlines()[1:] == [
+        f"  {text[shown_from : shown_from + 60]}",
+        f"  {' ' * (before - shown_from)}^",
+    ]

@@ -246,16 +246,25 @@ def test_a_listener_that_cannot_be_is_closed(monkeypatch: pytest.MonkeyPatch) ->
     one.close.assert_called_once_with()
 
 
-def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_are(
-    made: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Resolving(asyncio.SelectorEventLoop):
-        async def getaddrinfo(self, *asked: Any, **named: Any) -> Any:
-            assert (asked, named) == (("here", 0), {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE})
-            four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))
-            six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 0, 3, 2))
-            return [four, six, four]
+class Resolving(asyncio.SelectorEventLoop):
+    """A loop in which each host has an old address, a new one, and the old one again."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Any] = []
+
+    async def getaddrinfo(self, *asked: Any, **named: Any) -> Any:
+        assert named == {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
+        self.asked.append(asked)
+        four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", asked[1]))
+        six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", asked[1], 3, 2))
+        return [four, six, four]
+
+
+@pytest.mark.parametrize(("host", "asked"), [("here", "here"), ("", None)])
+def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_are(
+    host: str, asked: str | None, made: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listened: list[tuple[int, tuple[object, ...]]] = []
 
     def listener(family: int, address: tuple[object, ...]) -> Mock:
@@ -265,12 +274,30 @@ def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_ar
     monkeypatch.setattr(door, "_listener", listener)
     monkeypatch.setattr(made, "_take_all", lambda listener: asyncio.sleep(0))
     with asyncio.Runner(loop_factory=Resolving) as runner:
-        assert runner.run(made.open("here", 0)) == 4_711
+        assert runner.run(made.open(host, 0)) == 4_711
         runner.run(made.close())
+        assert runner.get_loop().asked == [(asked, 0)]  # type: ignore[attr-defined]
     assert listened == [
         (socket.AF_INET, ("192.0.2.1", 0)),
         (socket.AF_INET6, ("fe80::1", 4_711, 3, 2)),
     ]
+
+
+def test_a_door_that_cannot_be_at_all_addresses_is_at_none(made: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    def listener(family: int, address: tuple[object, ...]) -> Mock:
+        if family == socket.AF_INET6:
+            raise OSError("taken")
+        return Mock(socket.socket, getsockname=lambda: address, close=lambda: closed.append("closed"))
+
+    monkeypatch.setattr(door, "_listener", listener)
+    with asyncio.Runner(loop_factory=Resolving) as runner:
+        with pytest.raises(OSError, match="taken"):
+            runner.run(made.open("here", 80))
+        assert closed == ["closed"]
+        runner.run(made.close())
+    assert closed == ["closed"], "once"
 
 
 def test_a_door_that_was_never_open_has_nothing_to_close(made: Door) -> None:
