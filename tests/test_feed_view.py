@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cli.output import payload, queues
+from cli.output import cells, payload, queues
 from cli.run.options import StreamRequest, check_together
 from cli.screen.header import Rate
 from cli.screen.look import Look
@@ -167,7 +167,7 @@ def test_each_shape_is_one_with_all_that_may_be_in_it_and_with_no_more_than_must
 
 
 def test_the_names_before_the_figures_are_cut() -> None:
-    name = "x" * (payload.LONGEST_NAME + 1)
+    name = "x" * (cells.LONGEST_NAME + 1)
     shown = payload.line_of({"src": name[1:], "sym": name, "mid": 1}, LOOK.clock)
     assert shown == f"signal {name[1:]} {name[2:]}… mid 1"
 

@@ -134,6 +134,12 @@ def test_long_json_is_a_line_in_a_message_and_left_out_elsewhere() -> None:
     assert cut(order(extra=short)).extra == short
 
 
+@pytest.mark.parametrize(("more", "parts"), [(-1, 0), (0, 0), (1, 1)])
+def test_what_is_exactly_enough_is_enough(more: int, parts: int) -> None:
+    outside = sys.getsizeof(["x", "y"])
+    assert size_of(["x", "y"], outside + more) == outside + 2 * parts * sys.getsizeof("x")
+
+
 @pytest.mark.parametrize(("more", "is_cut"), [(0, True), (1, False)])
 def test_json_is_long_from_a_size_on(more: int, is_cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     data = {"a": ["x", "y"], "b": {"c": 1}}

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Door:
         self._told: set[str] = set()
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if descriptors == resource.RLIM_INFINITY:
-            descriptors = MOST * 4
+            descriptors = sys.maxsize
         self._most = min(MOST, max(2, descriptors // 2))
         self._most_waiting = min(MOST_WAITING, max(1, descriptors // 4))
 
@@ -51,8 +52,9 @@ class Door:
         found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
             for family, _, _, _, address in dict.fromkeys(found):
-                self._listeners.append(_listener(family, (address[0], port, *address[2:])))
-                port = self._listeners[0].getsockname()[1]
+                listener = _listener(family, (address[0], port, *address[2:]))
+                self._listeners.append(listener)
+                port = listener.getsockname()[1]
         except OSError:
             self._close_listeners()
             raise
@@ -173,9 +175,9 @@ def _listener(family: int, address: tuple[object, ...]) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
         made.bind(address)
         made.listen(BACKLOG)
     except OSError:

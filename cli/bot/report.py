@@ -85,7 +85,7 @@ def _row(figures: Figures) -> list[str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
             text.ljust(width) if place == 0 else text.rjust(width)
@@ -141,7 +141,7 @@ def _costs(costs: Costs) -> str:
 
 
 def _rounded(value: Decimal, places: int) -> str:
-    rounded = value.quantize(Decimal(1).scaleb(-places), context=_CONTEXT)
+    rounded = value.quantize(Decimal(f"1e-{places}"), context=_CONTEXT)
     return f"{rounded if rounded else rounded.copy_abs():f}"
 
 

@@ -153,7 +153,7 @@ class Tally:
             if at is not None and self._begin is not None:
                 self.saw(at)
             duration = 0 if self._begin is None or self._end is None else self._end - self._begin
-            markets = [ways.summary(self._end or 0, duration) for ways in self._markets.values()]
+            markets = [ways.summary(self._end, duration) for ways in self._markets.values()]
             return Summary(self._name, self._begin, self._end, markets, self._exceptions, self._costs)
 
     def _ways(self, market: MarketName) -> _Ways:
@@ -184,7 +184,7 @@ class _Ways:
         if self._by_trades is not None:
             self._by_trades.signal(size, marked=marked)
 
-    def summary(self, at: int, duration: int) -> MarketSummary:
+    def summary(self, at: int | None, duration: int) -> MarketSummary:
         book = self._by_quotes if self._by_trades is None else self._by_trades
         return book.summary(at, duration, exceptions=self.exceptions)
 
@@ -265,7 +265,7 @@ class _Book:
         self._paid = _ZERO  # for them
         self._worth = _ZERO  # what they would bring at the last price
         self._beside = _ZERO  # the return without that
-        self._drawn_at = 0
+        self._drawn_at: int  # when the last point was due
         self._trip = _ZERO  # what the present round trip has gained so far
         self._bid: Decimal | None = None  # the last ones; both are the last trade's price where no quotes come
         self._ask: Decimal | None = None
@@ -301,9 +301,10 @@ class _Book:
             self._value()
             self._draw(at, held)
 
-    def summary(self, at: int, duration: int, *, exceptions: int) -> MarketSummary:
-        """The figures when the run has lasted so long (ms), and ended at a time (epoch ms)."""
-        self._weigh(at)
+    def summary(self, at: int | None, duration: int, *, exceptions: int) -> MarketSummary:
+        """The figures when the run has lasted so long (ms), and ended at a time (epoch ms), unless nothing came."""
+        if at is not None:
+            self._weigh(at)
         both = Figures(signals=self._flat.signals, missed=self._flat.missed, marked=self._flat.marked)
         if self._wanted is not None:
             both.missed += 1

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ABSENT = "—"
 LONGEST_TEXT = 300
+LONGEST_NAME = 40  # of a venue or a symbol among other words
 SHORT = 12
 MOST_MARKS = 3  # on one character
 

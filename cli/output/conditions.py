@@ -11,6 +11,7 @@ import ast
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from cli.output import exactly
@@ -189,7 +190,7 @@ class _Compiler:
     constants: dict[str, Any] = field(default_factory=dict)
     operands: dict[str, ast.expr] = field(default_factory=dict)
     uses_prev: bool = False
-    _temporaries: int = 0
+    _temporaries: list[str] = field(default_factory=list)  # names in the code
 
     # --- conditions
 
@@ -220,10 +221,10 @@ class _Compiler:
     def _comparison(self, node: ast.Compare) -> _Truth:
         if isinstance(node.ops[0], ast.In | ast.NotIn):
             return self._membership(node)
-        sides = [self.value(one) for one in (node.left, *node.comparators)]
         nodes = [node.left, *node.comparators]
-        for left, right, operator in zip(range(len(sides)), range(1, len(sides)), node.ops, strict=False):
-            self._check_pair(node, operator, (nodes[left], sides[left]), (nodes[right], sides[right]))
+        sides = [self.value(one) for one in nodes]
+        for (left, right), operator in zip(pairwise(zip(nodes, sides, strict=True)), node.ops, strict=True):
+            self._check_pair(node, operator, left, right)
         if len(node.ops) == 1:
             return self._pair(node.ops[0], sides[0], sides[1])
         if all(side.simple for side in sides):
@@ -279,8 +280,8 @@ class _Compiler:
         """The code of one side of a comparison; `there` gets what has to be true before, so that it is not absent."""
         if not side.optional:
             return side.code
-        self._temporaries += 1
-        name = f"t{self._temporaries}"
+        name = f"t{len(self._temporaries)}"
+        self._temporaries.append(name)
         taken = ast.NamedExpr(ast.Name(name, ast.Store()), side.code)
         there.append(ast.Compare(taken, [ast.IsNot()], [_NOTHING]))
         return ast.Name(name, ast.Load())

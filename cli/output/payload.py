@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LONGEST = 400  # characters of a line; no more than that is ever looked at, however large the data
 DEEPEST = 6
-LONGEST_NAME = 40  # of a venue or a symbol before the figures of it
 LONGEST_NUMBER = 80
 ELLIPSIS = "…"
 
@@ -113,7 +112,9 @@ def _signal(data: dict[str, Any], clock: Clock) -> str | None:
 
 
 def _of_what(data: dict[str, Any]) -> str:
-    words = [cells.harmless(data[name], LONGEST_NAME) for name in ("src", "sym") if isinstance(data.get(name), str)]
+    words = [
+        cells.harmless(data[name], cells.LONGEST_NAME) for name in ("src", "sym") if isinstance(data.get(name), str)
+    ]
     return "".join(f"{word} " for word in words)
 
 

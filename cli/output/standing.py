@@ -27,7 +27,7 @@ class Stand:
         self.seen = Seen()
         self._was_live = False
         self._aged: int | None = None  # how old the latest data was when it came, …
-        self._aged_at = 0.0  # … and when that was
+        self._aged_at: float  # … and when that was
 
     def note(self, status: Status) -> None:
         """Take in a status of it."""
@@ -98,7 +98,7 @@ class Stands:
     def empty(self, now: Now) -> None:
         """Note a full state without a row: it is data too."""
         for stand in self.all():
-            stand.refresh(0, now)
+            stand.refresh(self._age(None, now), now)
 
     def _age(self, time: int | None, now: Now) -> int:
         return 0 if time is None else now.epoch_ms + self._offset - time

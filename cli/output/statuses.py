@@ -60,7 +60,9 @@ def in_words(status: Status, symbol: str | None = None) -> str | None:
 
     `symbol`: it is about that one of several.
     """
-    return _in_words(status, status.stream if symbol is None else f"{status.stream} {cells.harmless(symbol, 40)}")
+    return _in_words(
+        status, status.stream if symbol is None else f"{status.stream} {cells.harmless(symbol, cells.LONGEST_NAME)}"
+    )
 
 
 def _in_words(status: Status, what: str, verb: str = "is", whose: str = "") -> str | None:

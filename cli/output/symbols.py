@@ -68,5 +68,5 @@ def begins_anew(status: Status) -> bool:
 
 def named(symbols: Sequence[str], most: int = MOST_NAMED) -> str:
     """The symbols in words, made harmless: all of a few, else the first ones and how many more."""
-    shown = ", ".join(cells.harmless(symbol, 40) for symbol in symbols[:most])
+    shown = ", ".join(cells.harmless(symbol, cells.LONGEST_NAME) for symbol in symbols[:most])
     return shown if len(symbols) <= most else f"{shown} and {len(symbols) - most} more"

@@ -246,28 +246,104 @@ def test_a_listener_that_cannot_be_is_closed(monkeypatch: pytest.MonkeyPatch) ->
     one.close.assert_called_once_with()
 
 
-def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_are(
-    made: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Resolving(asyncio.SelectorEventLoop):
-        async def getaddrinfo(self, *asked: Any, **named: Any) -> Any:
-            assert (asked, named) == (("here", 0), {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE})
-            four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))
-            six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 0, 3, 2))
-            return [four, six, four]
+class Resolving(asyncio.SelectorEventLoop):
+    """A loop in which each host has an old address, a new one, and the old one again."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Any] = []
+
+    async def getaddrinfo(self, *asked: Any, **named: Any) -> Any:
+        assert named == {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
+        self.asked.append(asked)
+        four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", asked[1]))
+        six = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", asked[1], 3, 2))
+        return [four, six, four]
+
+
+@pytest.mark.parametrize(("host", "asked"), [("here", "here"), ("", None)])
+def test_all_addresses_of_a_host_have_one_port_and_keep_the_rest_of_what_they_are(
+    host: str, asked: str | None, made: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listened: list[tuple[int, tuple[object, ...]]] = []
+    listeners: list[Mock] = []
 
     def listener(family: int, address: tuple[object, ...]) -> Mock:
         listened.append((family, address))
-        return Mock(socket.socket, getsockname=lambda: (address[0], 4_711))
+        listeners.append(Mock(socket.socket, getsockname=lambda: (address[0], 4_711)))
+        return listeners[-1]
 
     monkeypatch.setattr(door, "_listener", listener)
-    monkeypatch.setattr(made, "_take_all", lambda listener: asyncio.sleep(0))
+    monkeypatch.setattr(made, "_take_all", lambda listener: asyncio.Event().wait())
     with asyncio.Runner(loop_factory=Resolving) as runner:
-        assert runner.run(made.open("here", 0)) == 4_711
+        assert runner.run(made.open(host, 0)) == 4_711
+        tasks = [*made._tasks]
+        assert (len(tasks), [one.close.called for one in listeners]) == (2, [False, False])
         runner.run(made.close())
+        assert [task.done() for task in tasks] == [True, True]
+        assert [one.close.call_count for one in listeners] == [1, 1]
+        assert runner.get_loop().asked == [(asked, 0)]  # type: ignore[attr-defined]
     assert listened == [
         (socket.AF_INET, ("192.0.2.1", 0)),
         (socket.AF_INET6, ("fe80::1", 4_711, 3, 2)),
     ]
+
+
+def test_a_door_that_cannot_be_at_all_addresses_is_at_none(made: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    def listener(family: int, address: tuple[object, ...]) -> Mock:
+        if family == socket.AF_INET6:
+            raise OSError("taken")
+        return Mock(socket.socket, getsockname=lambda: address, close=lambda: closed.append("closed"))
+
+    monkeypatch.setattr(door, "_listener", listener)
+    with asyncio.Runner(loop_factory=Resolving) as runner:
+        with pytest.raises(OSError, match="taken"):
+            runner.run(made.open("here", 80))
+        assert closed == ["closed"]
+        runner.run(made.close())
+    assert closed == ["closed"], "once"
+
+
+def test_a_door_that_was_never_open_has_nothing_to_close(made: Door) -> None:
+    asyncio.run(made.close())
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        (socket.AF_INET, [(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)]),
+        (
+            socket.AF_INET6,
+            [(socket.SOL_SOCKET, socket.SO_REUSEADDR, True), (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)],
+        ),
+    ],
+)
+def test_what_is_asked_of_a_listener(
+    family: int, options: list[tuple[int, int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Mock(socket.socket)
+    monkeypatch.setattr(door.socket, "socket", lambda *given: asked)
+    assert _listener(family, ("here", 80)) is asked
+    assert [call.args for call in asked.setsockopt.call_args_list] == options
+    asked.setblocking.assert_called_once_with(False)
+    asked.bind.assert_called_once_with(("here", 80))
+    asked.listen.assert_called_once_with(door.BACKLOG)
+
+
+def test_a_connection_is_counted_once_whatever_it_does(
+    made: Door, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(Loop(), monkeypatch)
+    made._most = 2
+    one, other, refused = Connection(), Connection(), Connection()
+    for connection in (one, other):
+        made.made(connection)
+        with made.knows(connection):
+            assert connection not in made._waiting
+    assert (made._known, list(made._waiting)) == (set(), [one, other])
+    with made.knows(one), made.knows(other):
+        made.made(refused)
+    assert (refused.is_away, list(made._waiting)) == (True, [other, one]), "it is not let wait"
+    assert said == ["the bot's feed and webhooks have 2 connections already: no more are taken"]

@@ -42,6 +42,12 @@ def test_venues_and_their_symbols_come_in_the_order_of_the_markets() -> None:
     assert (known().venues(), known().market_streams()) == ({}, {})
 
 
+def test_without_markets_nothing_is_known() -> None:
+    made = Knowledge(set())
+    assert (made.venues(), made.market_streams(), made.instruments(), made.quotes()) == ({}, {}, {}, {})
+    assert made.health() == {"public": [], "private": []}
+
+
 def test_nothing_is_known_before_anything_has_come() -> None:
     made = known(A)
     assert (made.quotes(), made.trades()) == ({}, {})

@@ -259,12 +259,12 @@ def test_it_is_asked_before_python_looks_itself_and_no_longer(tmp_path: Path) ->
 
 
 def test_where_python_does_not_look_itself_it_is_asked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = object()
-    monkeypatch.setattr(sys, "meta_path", [other])
+    others = [object(), object()]
+    monkeypatch.setattr(sys, "meta_path", [*others])
     one = OwnModules(str(tmp_path), lambda module: None)
     with one.looked_at_first():
-        assert sys.meta_path == [one, other]
-    assert sys.meta_path == [other]
+        assert sys.meta_path == [one, *others]
+    assert sys.meta_path == others
 
 
 def test_a_module_of_a_given_name_that_was_there_before_comes_back(

@@ -389,17 +389,22 @@ def test_what_is_wrong_with_the_routes_of_a_script_loaded_anew_is_said(
 def test_a_script_loaded_anew_that_asks_for_sizes_as_the_first_time_is_told_that_there_are_none(
     before: bool, now: bool, said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def new_candles(seat: Any, bot: Any, planned: Any, live: Callable[[MarketName], bool], now: Any) -> list[str]:
+        assert [live(market) for market in (A, MarketName("nexus", "B"))] == [False, True]
+        return ["candles"]
+
     async def test() -> None:
         made = Made("a", "b", reload=True)
         seat, begun = made.all[1], []
         monkeypatch.setattr("cli.bot.timing.reload.lacks", lambda planned, opened: ["lacks"])
-        monkeypatch.setattr("cli.bot.timing.reload.new_candles", lambda *given: ["candles"])
+        monkeypatch.setattr("cli.bot.timing.reload.new_candles", new_candles)
         switch = reloading(made, monkeypatch, lambda: None)["switch"]
         seat.bot = SimpleNamespace(asks_instruments=bool(before))
         seat.take = lambda loaded, on_begin: begun.append(on_begin)
         seat.start = lambda: begun.append("start")
         plan = SimpleNamespace(streams=lambda: ["quotes"])
         loaded = SimpleNamespace(planned=[plan], bot=SimpleNamespace(asks_instruments=bool(now)))
+        made.seats._down.add(A)
         no_sizes = "self.instruments has no tick or lot sizes: start mon again for that"
         assert switch(seat, loaded) == ["lacks", "candles", *([no_sizes] if said else [])]
         assert [runner.wants for runner in made.runners] == [set(), {"quotes"}]

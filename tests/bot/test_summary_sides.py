@@ -273,3 +273,10 @@ def test_figures_have_fifty_digits() -> None:
     one = summed(*events)
     assert (one.both.round_trips, one.both.hits) == (3, 1)
     assert str(one.both.hit_rate_pct) == "33." + "3" * 48
+
+
+@pytest.mark.parametrize(("price", "held"), [("-1", 0), ("0", 0), ("0.5", 1), ("1", 1)])
+def test_a_price_above_nothing_fills_a_signal(price: str, held: int) -> None:
+    for event in ((1, price), (1, None, price)):
+        assert summed((0, "signal", "1"), event).open_size == held
+    assert summed((0, "signal", "-1"), (1, price, None)).open_size == -held

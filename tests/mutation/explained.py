@@ -87,18 +87,8 @@ EXPLAINED: dict[str, str] = {
     "def deliver(self, items: Sequence[Delivered], line: int = (-1)) -> None:": (
         "a check has one line: its number is unread"
     ),
-    "cli/bot/timing/time_line.py _together: return headers[0] -> return headers[(-1)]": (
-        "there is one: its first is its last"
-    ),
-    "cli/output/queues.py EventQueue._spill: self._spill_again = 0 -> self._spill_again = (-1)": (
-        "what waits weighs more than either"
-    ),
     "cli/output/lines.py Limit.__init__: self._count = 1 if once and not ends_with_snapshot else count -> "
     "self._count = 0 if once and not ends_with_snapshot else count": "it is compared once there is one record at least",
-    'cli/output/payload.py _signal: if len(kinds) != 1 or not kinds <= {"size", "mid", "bid", "ask", "quote"}: -> '
-    'if len(kinds) != 1 or not kinds < {"size", "mid", "bid", "ask", "quote"}:': "one of five is never all of them",
-    "cli/output/payload.py cut: kept = kept[: max(0, min(len(kept) - 1, width - 1))] -> "
-    "kept = kept[: max((-1), min(len(kept) - 1, width - 1))]": "without any width it takes more turns to the same end",
     'cli/output/cells.py _escape: return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 0x10000 '
     'else f"\\\\U{code:08x}" -> return f"\\\\x{code:02x}" if code < 0x100 else f"\\\\u{code:04x}" if code < 65537 '
     'else f"\\\\U{code:08x}"': "U+10000 is a letter, which is shown as it is",
@@ -118,8 +108,6 @@ EXPLAINED: dict[str, str] = {
     "venues/toolkit/acknowledgements.py Acknowledgements._states: continue -> pass": (
         "a stream is named there only with its first symbol"
     ),
-    "cli/output/turns.py Turns._add_whole: self._order[self._wholes[0]] = newer -> "
-    "self._order[self._wholes[(-1)]] = newer": "there is a second one only where the first has begun",
     "venues/toolkit/written.py Writer.encode_lines: if values and values[0].__class__ is Book: -> "
     "if values and values[(-1)].__class__ is Book:": "to the same lines, which only take longer",
     "venues/toolkit/book_side.py BookSide.replace: "
@@ -147,4 +135,9 @@ EXPLAINED: dict[str, str] = {
     "venues/b2trader/session.py B2TraderSession.__init__: super().__init__() -> pass": (
         "what that makes is read only by methods that this one has of its own"
     ),
+    "cli/output/states.py StateQueue._first: if len(self._all) > most: -> if len(self._all) >= most:": (
+        "all of it is taken then, as a full state or row by row"
+    ),
+    "cli/output/cells.py short: if text.isascii() and len(text) <= width: -> "
+    "if text.isascii() and len(text) < width:": "a text of just that width is returned as it is further on too",
 }

@@ -543,6 +543,7 @@ def test_what_was_opened_first_is_closed_first() -> None:
 def test_a_strategy_closes_against_what_it_holds(monkeypatch: pytest.MonkeyPatch, held: int, side: str) -> None:
     monkeypatch.setattr(Strategy, "_held", lambda self: held)
     strategy = object.__new__(Strategy)
+    strategy._position = SimpleNamespace(holding=Decimal(held))  # type: ignore[assignment]
     strategy._random = SimpleNamespace(random=lambda: 0.1)  # type: ignore[assignment]
     assert strategy._wanted() == (side, abs(held))
     strategy._random = SimpleNamespace(random=lambda: 0.4)  # type: ignore[assignment]

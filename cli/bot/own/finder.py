@@ -40,9 +40,9 @@ class OwnModules(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path if parent else [self._folder], target)
         if spec is None:
             return None
-        self.files[fullname] = spec.origin if spec.has_location else None
-        if spec.has_location and spec.origin is not None:
-            self.reads(spec.origin)
+        file = self.files[fullname] = spec.origin if spec.has_location else None
+        if file is not None:
+            self.reads(file)
         if type(spec.loader) is SourceFileLoader:
             spec.loader = _Loader(fullname, spec.loader.path, self.prepare, fresh=self._fresh)
         return spec

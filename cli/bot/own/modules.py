@@ -36,7 +36,7 @@ class Home:
         self._given = {name.partition(".")[0] for name in given}
         self._modules: dict[str, Any] = dict(given)
         self._path: list[str] = []
-        self._shared: set[str] = set()  # what was there before it, by the part before the first dot
+        self._shared: set[str]  # what was there before it, by the part before the first dot
         self._finders: list[Any]
         self._kept: dict[str, Any]  # what it takes the place of in Python's tables, …
         self._before: tuple[list[str], list[Any]]  # … and their paths and finders, while it is there
