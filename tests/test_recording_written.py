@@ -211,6 +211,19 @@ def test_what_is_compressed_and_ends_early_is_continued_by_nobody(tmp_path: Path
         (b"\x1f\n", 1, None),
         (b"", 0, None),
     ],
+    ids=[
+        "gzip",
+        "gzip cut at its end",
+        "two gzip parts",
+        "gzip and more",
+        "gzip without a line end",
+        "gzip cut early",
+        "two bytes of gzip",
+        "plain",
+        "plain without a line end",
+        "one byte of gzip",
+        "empty",
+    ],
 )
 def test_the_line_from_which_on_a_file_is_damaged(
     data: bytes, lines: int, damaged_at: int | None, tmp_path: Path
