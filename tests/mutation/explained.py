@@ -33,7 +33,6 @@ EXPLAINED: dict[str, str] = {
         "a run has one `--interval`, so all of them are the same"
     ),
     "cli/bot/report.py _curve: place = 0 -> place = (-1)": "the first look moves on to the first point",
-    'venues/simulator/socketio_server.py _Socket.garbage: yield b"47" -> pass': "one of a dozen damaged frames less",
     "cli/run/suggestions.py nearest: "
     "rank = 5.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0 -> "
     "rank = 6.0 - rules.index(one.symbol) / len(rules) if one.symbol in rules else 0.0": "more than any other rank",
