@@ -264,13 +264,13 @@ def test_a_secret_that_reads_like_what_stands_in_its_place(secret: str, text: st
     assert hiding(key=secret).text(text) == hidden
 
 
-@pytest.mark.parametrize("many", [1, 2, 4, 8])
 @pytest.mark.parametrize("backslashes", [1, 2, 3])
-def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int, many: int) -> None:
+def test_backslashes_are_found_also_doubled_up_to_three_times(backslashes: int) -> None:
     redactor = hiding(key="abcd" + "\\" * backslashes + "efgh")
-    said = "<abcd" + "\\" * backslashes * many + "efgh>"
-    assert redactor.text(said) == "<[key]>"
-    assert redactor.data(said.encode()) == b"<[key]>"
+    for many in (1, 2, 4, 8):
+        said = "<abcd" + "\\" * backslashes * many + "efgh>"
+        assert redactor.text(said) == "<[key]>"
+        assert redactor.data(said.encode()) == b"<[key]>"
 
 
 def test_a_text_that_begins_like_a_secret_that_reads_like_its_name() -> None:
