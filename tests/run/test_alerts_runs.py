@@ -144,6 +144,24 @@ def test_from_one_start_to_the_next_it_takes_a_while() -> None:
     run(go())
 
 
+def test_a_fault_of_ours_in_a_run_is_none_of_the_command_and_not_hidden() -> None:
+    class Faulty(Noted):
+        async def _run(self, run: module.Run) -> None:
+            raise ValueError("a fault")
+
+    faults: list[Any] = []
+
+    async def go() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(str(context["exception"])))
+        alerts = Faulty()
+        alerts.fires("a")
+        await asyncio.sleep(0.01)
+        assert not alerts._running
+
+    run(go())
+    assert faults == ["a fault"]
+
+
 # --- what is shown
 
 
