@@ -282,17 +282,13 @@ class Source:
                 await waits
             _raise_if_all_refused(drivers, heard)
 
-        def tap_wanted(event: events.Event) -> None:
-            if tap is not None and event.line in wanted:
-                tap(event)
-
         await play(
             self._recording,
             drivers,
             speed=speed,
             sleep=self._clock.sleep,
             deliver=deliver_wanted,
-            tap=None if tap is None else tap_wanted,
+            tap=None if tap is None else _tap_of(wanted, tap),
             secrets={name: f"[{name}]" for name in secrets},
             apart=self._apart,
             ends_with=wanted,
@@ -424,6 +420,16 @@ class Source:
         finally:
             self.leave()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tap_of(lines: Sequence[int], tap: Callable[[events.Event], None]) -> Callable[[events.Event], None]:
+    """`tap`, for events of these lines alone."""
+
+    def tap_wanted(event: events.Event) -> None:
+        if event.line in lines:
+            tap(event)
+
+    return tap_wanted
 
 
 def _deliver_completed(

@@ -133,7 +133,7 @@ class VenueOptionsCommand(TyperCommand):
         # Where the last word is an option without its value, because the line is cut there or because a plug-in's venue
         # has a flag of that name, the line is read without it.
         cut = min(len(args), MOST_WORDS)
-        for end in (cut, max(0, cut - 1)):
+        for end in (cut, cut - 1):
             try:
                 values, rest, _ = parser.parse_args(args=args[:end])
             except typer.TyperException:
@@ -225,6 +225,7 @@ def _annotation(name: str, found: Sequence[OfVenue]) -> Any:
 def _keep(ctx: Any, parameter: Any, value: Any) -> Any:
     given: Mapping[str, str] = ctx.meta.setdefault(GIVEN, {})
     if value is not None and value is not False:
-        name = parameter.opts[0].removeprefix("--")
+        (option,) = parameter.opts
+        name = option.removeprefix("--")
         ctx.meta[GIVEN] = {**given, name: "true" if value is True else str(value)}
     return value

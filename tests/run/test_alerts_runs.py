@@ -144,6 +144,24 @@ def test_from_one_start_to_the_next_it_takes_a_while() -> None:
     run(go())
 
 
+def test_a_fault_of_ours_in_a_run_is_none_of_the_command_and_not_hidden() -> None:
+    class Faulty(Noted):
+        async def _run(self, run: module.Run) -> None:
+            raise ValueError("a fault")
+
+    faults: list[Any] = []
+
+    async def go() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(str(context["exception"])))
+        alerts = Faulty()
+        alerts.fires("a")
+        await asyncio.sleep(0.01)
+        assert not alerts._running
+
+    run(go())
+    assert faults == ["a fault"]
+
+
 # --- what is shown
 
 
@@ -228,3 +246,25 @@ def test_the_group_of_a_command_is_signalled_also_when_it_has_ended_itself(
     process: Any = SimpleNamespace(pid=7, returncode=returncode)
     module._signal(process, signal.SIGTERM, only_running=only_running)
     assert sent == [(7, signal.SIGTERM)] * signalled
+
+
+def test_a_hard_end_kills_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(module.os, "killpg", lambda *given: sent.append(given))
+    alerts: Any = Noted()
+    alerts._processes = {pid: SimpleNamespace(pid=pid, returncode=None) for pid in (7, 8)}
+    alerts.kill()
+    assert sent == [(7, signal.SIGKILL), (8, signal.SIGKILL)]
+
+
+def test_after_the_end_no_command_is_started_any_more() -> None:
+    async def go() -> None:
+        alerts = Noted(cooldown=5.0)
+        alerts.fires("a")
+        await asyncio.sleep(2)
+        alerts.fires("b")
+        assert await ended(alerts, 130)
+        assert alerts._timer is not None
+        assert alerts._timer.cancelled()
+
+    run(go())

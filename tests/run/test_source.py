@@ -16,6 +16,7 @@ from cli.run.source import (
     _all_ended,
     _raise_if_all_refused,
     _streams_in_part,
+    _tap_of,
     check_starts,
     is_part_of,
     until_ended,
@@ -235,6 +236,15 @@ def test_a_replay_ends_when_all_that_is_wanted_was_refused(
         return
     with pytest.raises(MonError, match=raised):
         _raise_if_all_refused(drivers, heard)
+
+
+def test_only_events_of_lines_that_are_wanted_are_tapped() -> None:
+    seen: list[Any] = []
+    tap = _tap_of([0, 2], seen.append)
+    made: list[Any] = [SimpleNamespace(line=line) for line in (0, 1, 2, 3, 2)]
+    for event in made:
+        tap(event)
+    assert seen == [made[0], made[2], made[4]]
 
 
 def test_what_is_known_of_the_connections_of_a_source() -> None:
