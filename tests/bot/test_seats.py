@@ -379,7 +379,7 @@ def test_what_is_wrong_with_the_routes_of_a_script_loaded_anew_is_said(
         task = made.seats._reloading
         assert task is not None
         made.seats.close()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=1.0)
         assert task.cancelled(), "nothing is looked for after the end"
 
     asyncio.run(test())

@@ -254,7 +254,7 @@ def test_with_the_replay_all_threads_that_wait_end(ordered: Turns) -> None:
     ordered.take(threads[2])
     ordered.close()
     for thread in threads:
-        turns._JOIN(thread, 10.0)
+        turns._JOIN(thread, 3.0)
     assert [thread.is_alive() for thread in threads] == [False, False, False]
     assert went_on == []
 

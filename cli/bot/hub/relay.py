@@ -292,12 +292,12 @@ class HubRelay:
                 if self._closing or self._positions.next_step(self._clock()) is None:
                     self._idle.set()
                     await self._wake.wait()
-                    continue
-                await sender.ready()
-                self._look()  # anew, with the prices, wishes and markets of now
-                step = self._positions.next_step(self._clock())
-                if step is not None:
-                    await self._send(sender, step)
+                else:
+                    await sender.ready()
+                    self._look()  # anew, with the prices, wishes and markets of now
+                    step = self._positions.next_step(self._clock())
+                    if step is not None:
+                        await self._send(sender, step)
         except Exception as error:  # also a fault of ours: nobody must believe that signals still go out
             end(error)
         finally:
