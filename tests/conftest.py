@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,15 @@ def compile_once(folder: Path) -> None:
     ]
     for half in halves:
         half.wait()  # whatever is wrong with a file is told by the workers
+
+
+@pytest.fixture(autouse=True)
+def each_run_its_secrets() -> Iterator[None]:
+    """What one test has as a secret is a word like others in the next one, though both run in this process."""
+    yield
+    if (errors := sys.modules.get("cli.errors")) is not None:
+        for known in (errors._redactors, errors._remembered, errors._last):
+            known.clear()
 
 
 def pytest_configure() -> None:

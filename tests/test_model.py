@@ -56,6 +56,11 @@ def test_each_venue_speaks_its_book_or_what_it_has_instead() -> None:
     assert all(stream in STREAMS for _, stream in spoken)
 
 
+def without_forgetting(feed: RowsFeed[Any]) -> None:
+    """A new invocation that goes on with the rows of the one before."""
+    feed.whole = getattr(feed, "whole", False)
+
+
 def without_a_word(change: Callable[..., Any]) -> Callable[..., Any]:
     """The driver's own method, whose statuses are left out."""
 
@@ -81,7 +86,7 @@ FAULTS: dict[str, tuple[Any, str, Any, type[Speaker]]] = {
     "--max-age has no deadline": (MaxAge, "deadline", lambda age: None, nexus.NexusBook),
     "a dead line is noticed after a minute": (client, "PING_ANSWER_WITHIN", 60.0, nexus.NexusBook),
     "a lost connection is not said": (Driver, "_lost", without_a_word(Driver._lost), profitview.ProfitViewFeed),
-    "a new invocation does not forget the old rows": (RowsFeed, "begin", lambda feed: None, b2trader.HubBalance),
+    "a new invocation does not forget the old rows": (RowsFeed, "begin", without_forgetting, b2trader.HubBalance),
     "rows from before an interruption reach the reader": (
         StateQueue, "_drop_rows", lambda queue: None, nexus.NexusBook),
     "last words are dropped with an interruption": (states, "is_last_word", lambda record: False, b2trader.HubOrders),
