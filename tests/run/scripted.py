@@ -27,10 +27,15 @@ class Scripted:
         self.left = 0
         self._scripts = [*scripts]
         monkeypatch.setattr("cli.run.loop.Source", self._made)
+        monkeypatch.setattr("cli.run.symbol_lists.Lists.refresh", _nothing)  # it would ask the venue itself
 
     def _made(self, venue: Venue, subscriptions: Sequence[Subscription], **given: Any) -> Any:
         self.opened.append((venue.name, [*subscriptions], given))
         return _Source(self, self._scripts.pop(0))
+
+
+async def _nothing(*_: Any) -> None:
+    pass
 
 
 class _Source:
