@@ -446,6 +446,25 @@ def test_after_a_move_of_the_venues_clock_trades_are_seen_from_the_interruptions
     assert (late.closed, late.complete) == (True, complete)
 
 
+@pytest.mark.parametrize("hears", ["trades", "other messages"])
+@pytest.mark.parametrize(("interrupted", "complete"), [(0, True), (0.001, False), (5, False)])
+def test_the_candle_that_proves_a_move_of_the_venues_clock_is_complete_only_by_the_new_one(
+    hears: str, interrupted: float, complete: bool
+) -> None:
+    market = Market()
+    market.candles.interrupted(at(interrupted))
+    market.trade(-60, 6)  # a minute late, by a clock that agrees with ours
+    for second in (10, 10.1, 10.2, 10.3):
+        market.trade(7_200 + second, second)
+    if hears == "trades":
+        bars = market.trade(7_210.4, 10.4)
+    else:
+        assert market.clock.see(stamp(7_210.4), at(10.4))
+        bars = market.candles.heard(stamp(7_210.4), at(10.4))
+    assert market.clock.offset_ms == 7_200_000
+    assert [bar.complete for bar in bars if bar.start == stamp(7_200)][-1:] == [complete]
+
+
 def test_what_is_not_believed_yet_is_held_on_in_its_order() -> None:
     clock, held = VenueClock(), Held[str]()
     assert not held

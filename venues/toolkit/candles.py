@@ -242,6 +242,8 @@ class TradedCandles:
     def trade(self, time: int, price: Decimal, size: Decimal, now: Now, *, believed: bool) -> list[Bar]:
         """The candles that a trade changes or that are over, in order; `believed`: the clock believes its time."""
         venue_now = self._now(now, time if believed else None)
+        if believed and (self._first is None or self._clock.settled != self._settled):
+            self._watch(time)
         if not believed:
             self._held.hold(time, now, (price, size))
             bars = self._builder.unplaced(venue_now)
@@ -249,8 +251,6 @@ class TradedCandles:
             bars = [*self._placed(venue_now), *self._builder.trade(time, price, size, venue_now)]
         else:
             bars = self._builder.trade(time, price, size, venue_now)
-        if believed and (self._first is None or self._clock.settled != self._settled):
-            self._watch(time)
         if self._builder.closing_time() != self._closing:
             self._set_due(venue_now, now)
         return bars
@@ -258,9 +258,9 @@ class TradedCandles:
     def heard(self, time: int, now: Now) -> list[Bar]:
         """Takes the believed time of a message that is no trade; returns the candles that are over by it."""
         venue_now = self._now(now, time)
-        bars = [*self._placed(venue_now), *self._builder.heard(time, venue_now)]
         if self._first is None or self._clock.settled != self._settled:
             self._watch(time)
+        bars = [*self._placed(venue_now), *self._builder.heard(time, venue_now)]
         self._set_due(venue_now, now)
         return bars
 
