@@ -240,6 +240,13 @@ def test_after_a_mistake_our_own_clock_counts_to_the_millisecond(second: float, 
     assert sent(second, 1, "3") == [*[(0, "1", True)] * is_over, (1, "3", False)]
 
 
+def test_after_a_mistake_another_one_before_its_time_is_not_shown() -> None:
+    sent = Sent()
+    sent(1, 60)
+    sent(2, 0)
+    assert sent(3, 30) == ["said"]
+
+
 @pytest.mark.parametrize(("ahead", "is_late"), [(FAR - 1, False), (FAR, True), (FAR + 1, True)])
 def test_a_time_far_ahead_keeps_out_an_older_one_that_is_far_ahead_too(ahead: int, is_late: bool) -> None:
     candles, ours = MadeCandles(), now(0)

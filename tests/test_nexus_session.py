@@ -18,6 +18,7 @@ from venues.nexus import session as module
 from venues.nexus.account import positions_of
 from venues.nexus.messages import Holding, PositionsData, PositionsEvent
 from venues.records import Book, Record
+from venues.toolkit.book import MOST_LEVELS
 from venues.toolkit.row_times import MOST_AT_ONCE
 from venues.venue import BadFrame, Dial, Lost, Notice, Now, Refused, Settings, StreamState, Subscription
 
@@ -43,6 +44,17 @@ def opening_of(key: str, **options: str) -> Dial:
         next(opening)
     dial: Dial = stop.value.value
     return dial
+
+
+def test_a_book_of_too_many_levels_is_stale() -> None:
+    session = line_of("book").session({"client_key": "k"})
+    now = Now(1.0, 1)
+    session.opened(now)
+    session.receive(json.dumps(GOOD).encode(), now)
+    bids = [{"price": price, "quantity": 1} for price in range(1, MOST_LEVELS + 2)]
+    (state,) = session.receive(json.dumps(GOOD | {"data": {"asks": [], "bids": bids}}).encode(), now)
+    assert (state.stream, state.state) == ("book", "stale")
+    assert state.reason == f"more than {MOST_LEVELS} levels on a side of the book; waiting for the next book"
 
 
 def test_where_to_dial_and_how_it_is_shown() -> None:

@@ -173,6 +173,16 @@ def test_a_forgotten_row_tells_how_new_an_unknown_one_may_be(
     assert not times.is_lacking(9, (START + 100_000 + ahead) * PER_MS)
 
 
+def test_rows_that_a_full_state_has_again_take_no_room_of_those_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_times, "MOST_GONE", 1)
+    times = RowTimes()
+    older, newer = (8, (START + 50) * PER_MS, False), (7, (START + 100) * PER_MS, False)
+    for rows in ([older, newer], [older, newer], [older]):
+        times.replace(rows, at(1_000), START + 1_000)
+    assert not times.is_later(7, 0)
+    assert not times.is_lacking(9, (START + 60) * PER_MS)
+
+
 def test_a_row_that_was_updated_again_is_not_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_times, "MOST_GONE", 2)
     times = RowTimes()

@@ -523,7 +523,7 @@ def _meant(name: str, known: frozenset[str] | set[str]) -> str:
     from difflib import get_close_matches  # for the words of an error only
 
     lowered = {one.lower(): one for one in sorted(known)}
-    close = get_close_matches(name.lower(), lowered, 1)
+    close = get_close_matches(name.lower(), lowered)
     return f"; did you mean {lowered[close[0]]}?" if close else ""
 
 
