@@ -139,4 +139,17 @@ EXPLAINED: dict[str, str] = {
     ),
     "cli/output/cells.py short: if text.isascii() and len(text) <= width: -> "
     "if text.isascii() and len(text) < width:": "a text of just that width is returned as it is further on too",
+    "venues/toolkit/numbers.py _read: "
+    'if len(text) > MAX_DIGITS or "e" in text or "E" in text: # else it cannot have too many digits -> '
+    'if len(text) > MAX_DIGITS or "e" in text or "E" not in text: # else it cannot have too many digits': (
+        "what cannot have too many digits is looked at all the same, to the same end"
+    ),
+    "cli/bot/summary.py _Curve.at: elif worth < self._depth: -> elif worth <= self._depth:": (
+        "a value that is the depth makes the same fall and the same depth"
+    ),
+    "cli/run/ending.py first_of: return -> pass": ("an event that is set ends the wait in its first turn"),
+    'cli/bot/serving.py _posted: raise _Problem(400, "expected a whole body, got a part of it") from None -> '
+    'raise _Problem(399, "expected a whole body, got a part of it") from None': (
+        "the connection is lost: nobody is there to read a status"
+    ),
 }
