@@ -69,6 +69,8 @@ def test_a_name_in_quotes_may_have_any_sign(capfd: pytest.CaptureFixture[str]) -
     on_messages = Fields("feed", Message)
     made = chosen_fields('topic , data["a,b"],data[\'c,\\\'d\'],data["a}b"]', on_messages)
     assert [one.text for one in made] == ["topic", 'data["a,b"]', "data['c,\\'d']", 'data["a}b"]']
+    two = chosen_fields('data["a\\""],data["\\\\"]', on_messages)
+    assert [one.text for one in two] == ['data["a\\""]', 'data["\\\\"]']
     template = template_of("{data[\"a}b\"]}{{{data['}\"']}}} '{topic}'", on_messages)
     record = Message(venue="v", received=0, topic="t", data={"a}b": 1, '}"': 2})
     TemplateLines(template, standing("feed"), redactor=Redactor()).write(

@@ -24,7 +24,7 @@ from venues.records import Book, Candle, Instrument, Level, Quote, Record, Snaps
 from venues.toolkit.checksum import crc32_of_digits
 from venues.toolkit.clock import VenueClock
 from venues.toolkit.times import PER_MS
-from venues.venue import EVERY_LEVEL, BadFrame, Confirmed, Lost, Notice, Now, Refused, Settings, Subscription
+from venues.venue import EVERY_LEVEL, BadFrame, Confirmed, Dial, Lost, Notice, Now, Refused, Settings, Subscription
 
 KRAKEN = venue_named("kraken")
 CAPTURED = Path(__file__).parent / "fixtures" / "toolkit" / "kraken-book.jsonl.gz"
@@ -959,6 +959,12 @@ def test_the_list_of_symbols_is_the_snapshot_of_instrument() -> None:
     assert (one.price_step, one.size_step) == (Decimal("0.000001"), Decimal("0.00001"))
     assert one.extra == {"qty_precision": 5, "cost_min": Decimal("0.5")}
     assert end == SnapshotEnd(venue="kraken", env="beta", received=START, stream="symbols", count=1)
+
+
+def test_the_list_of_symbols_is_asked_for_over_the_usual_websocket() -> None:
+    for url in ("wss://v.example", "wss://v.example/"):
+        route: Any = KRAKEN.symbol_list(Settings(url=url, label="beta"))
+        assert route.session({}).dial() == Dial(url="wss://v.example/v2", shown="wss://v.example/v2")
 
 
 def test_a_list_that_is_refused_or_cannot_be_read() -> None:

@@ -43,6 +43,19 @@ def test_the_first_depth_that_the_venue_has_not_is_told(depths: tuple[int, int],
     assert [item.text for item in line.of(Notice)] == ([] if told is None else [words])
 
 
+def test_who_leaves_asks_for_nothing_more() -> None:
+    line = Line(Subscription("trades", ("BTC/USD",)))
+    session: Any = line.route.session({})
+    session.opened(line.now())
+    assert len(session.take()) == 2
+    session.leave(line.now())
+    for _ in range(6):
+        line.mono += 5
+        session.receive(HEARTBEAT, line.now())
+        assert session.tick(line.now()) == [], "though nothing has been answered"
+    assert list(session.take()) == []
+
+
 # --- what may be due earlier ---------------------------------------------------------------------------------------
 
 

@@ -152,4 +152,15 @@ EXPLAINED: dict[str, str] = {
     'raise _Problem(399, "expected a whole body, got a part of it") from None': (
         "the connection is lost: nobody is there to read a status"
     ),
+    "cli/output/standing.py Stands._age: return 0 if time is None else now.epoch_ms + self._offset - time -> "
+    "return (-1) if time is None else now.epoch_ms + self._offset - time": "an age below 0 is taken for 0",
+    'venues/woox/__init__.py WooX.meant: if len(words) > 1 and words[-1] in ("PERP", "SWAP"): -> '
+    'if len(words) >= 1 and words[-1] in ("PERP", "SWAP"):': "of one such word nothing is meant either way",
+    "venues/nexus/simulator/synthetic.py Trades._walk: "
+    'yield int(time), bid, ask, "BUY" if random() < 0.5 + 0.1 * trend else "SELL", lots -> '
+    'yield int(time), bid, ask, "BUY" if random() <= 0.5 + 0.1 * trend else "SELL", lots': (
+        "no seed draws that very number"
+    ),
+    'venues/redaction.py Redactor.learn_url: for start in {0, max(0, above.rfind("/"))}: -> '
+    'for start in {0, max(1, above.rfind("/"))}:': "a path is hidden without its first slash too",
 }
