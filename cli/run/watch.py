@@ -422,7 +422,7 @@ class Watcher:
         self._seldom.last_words()
         self._output.finish()
         next_signal = self._ending.next_signal()
-        after_signal = LAST_TABLE_WITHIN * (self._table is not None)
+        after_signal = 0.0 if self._table is None else LAST_TABLE_WITHIN
         left = await self._ending.until_written(self._reading, next_signal, after_signal=after_signal)
         if left is not None:
             self._words.say(left)
