@@ -7,10 +7,22 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.test_driver import at
+from venues import venue_named
+from venues.driver import Driver
 from venues.errors import UsageError
 from venues.session import AcknowledgedSession, BaseRoute, BaseSession, grouped, spread
 from venues.toolkit.acknowledgements import WITHIN, Request, Taken
 from venues.venue import Command, Dial, HttpResponse, Item, Lost, Now, Refused, Settings, Subscription
+
+SYMBOLS = {
+    "b2trader": "spot.btc_usdt",
+    "jayx": "BTCUSDT",
+    "kraken": "BTC/USD",
+    "nbt": "BTCUSDT",
+    "nexus": "SPOT_BTC_USDT",
+    "profitview": "BTC",
+    "woox": "SPOT_BTC_USDT",
+}
 
 
 class Plain(BaseSession):
@@ -221,3 +233,19 @@ def test_in_a_later_run_of_a_recording_nothing_that_was_asked_before_is_awaited(
     session, _ = asking("A")
     session.resumed()
     assert (session.deadline(), session.tick(at(100))) == (None, [])
+
+
+@pytest.mark.parametrize(("venue", "symbol"), SYMBOLS.items())
+def test_a_line_that_is_not_open_yet_may_be_asked_left_and_lost(venue: str, symbol: str) -> None:
+    known = venue_named(venue)
+    for stream, offer in known.streams.items():
+        symbols = () if offer.symbols in ("none", "any") else (symbol,)
+        subscription = Subscription(stream, symbols, interval="1m")
+        (route,) = known.routes([subscription], Settings(url="wss://v.example"))
+        driver = Driver(route, [subscription], venue=venue)
+        driver.begin(dict.fromkeys(known.secrets, "a-secret"), 0.0)
+        driver.deadline()
+        driver.leave(at(1))
+        driver.take()
+        driver.closed(1006, "", at(2))
+        assert driver.deadline() is None

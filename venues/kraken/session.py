@@ -84,14 +84,14 @@ class KrakenSession(AcknowledgedSession):
         self._shown = Shown([*self._feeds.values()])
         self._pings = SocketPings(VENUE, route.label, self._ping, what="a ping")
         self._left_out = LeftOut(VENUE)
-        self._heard: float  # when heartbeat or data came last
+        self._heard = 0.0  # when heartbeat or data came last
         self._has_data = False
         self._ended: set[Key] = set()  # what only streams live from that were refused
         self._first: dict[Key, float] = {}  # until when the first state of what was acknowledged is to come
         self._leaving: dict[Key, float] = {}  # what is left, to be subscribed to anew: until when the answer may come
         self._sent: dict[int, _Sent] = {}
         self._last_id = 0
-        self._mono: float  # when anything happened last
+        self._mono = 0.0  # when anything happened last
 
     def dial(self) -> Dial:
         """Where the WebSocket is opened; nothing in it is secret."""
