@@ -618,24 +618,24 @@ def test_an_answer_is_noted_told_and_may_be_answered() -> None:
     asyncio.run(scenario())
 
 
-def held(clock: Clock) -> tuple[Fetcher, Fetch, asyncio.Event]:
-    """Who makes a request, the request, and what holds its answer back until it is set."""
+def line_that_waits(clock: Clock) -> tuple[Line, asyncio.Event]:
+    """A line that makes a request when it opens, and what holds the answer back until it is set."""
     answered, url = asyncio.Event(), "https://v.example/x"
 
     async def make(request: HttpRequest, proxy: str | None) -> HttpResponse:
         await answered.wait()
         return HttpResponse(200, b"")
 
-    return Fetcher(now=clock.now, sleep=clock.sleep, make=make), Fetch("1", HttpRequest("GET", url, url)), answered
+    line = Line(fetcher=Fetcher(now=clock.now, sleep=clock.sleep, make=make), clock=clock)
+    line.session.at_open = [Fetch("1", HttpRequest("GET", url, url))]
+    return line, answered
 
 
 @pytest.mark.parametrize(("seconds", "is_told"), [(5.0, True), (5.1, False)])
 def test_an_answer_that_waited_while_this_process_was_stopped_is_not_told(seconds: float, *, is_told: bool) -> None:
     async def scenario() -> None:
         clock = Clock()
-        fetcher, fetch, answered = held(clock)
-        line = Line(fetcher=fetcher, clock=clock)
-        line.session.at_open = [fetch]
+        line, answered = line_that_waits(clock)
         async with line.open():
             clock.forward(seconds)
             answered.set()
@@ -648,10 +648,7 @@ def test_an_answer_that_waited_while_this_process_was_stopped_is_not_told(second
 
 def test_an_answer_that_comes_once_the_line_is_given_up_is_not_told() -> None:
     async def scenario() -> None:
-        clock = Clock()
-        fetcher, fetch, answered = held(clock)
-        line = Line(fetcher=fetcher, clock=clock)
-        line.session.at_open = [fetch]
+        line, answered = line_that_waits(Clock())
         async with line.open():
             answered.set()
             line.socket.comes(b"lost enough")

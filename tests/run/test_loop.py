@@ -374,18 +374,20 @@ def test_without_a_source_the_time_is_that_of_the_user_alone() -> None:
 # --- limits
 
 
+async def watched_for_a_second(consumer: Taken) -> None:
+    """A whole run in which a book is live for a second, unless another one comes."""
+    loop, _ = loop_of(consumer, max_age=1_000)
+    loop.limits.expect(BOOK, "v", None)
+    await opened(loop)
+    await loop.watch()
+    loop.close()
+
+
 def test_limits_ring_at_their_time_and_say_it_on_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     Scripted(monkeypatch, script([live(), book(1)], 0.6, book(2), 2, book(3), 0.5))
     consumer = Taken()
 
-    async def go() -> None:
-        loop, _ = loop_of(consumer, max_age=1_000)
-        loop.limits.expect(BOOK, "v", None)
-        await opened(loop)
-        await loop.watch()
-        loop.close()
-
-    run(go())
+    run(watched_for_a_second(consumer))
     assert consumer.got == [
         (0, 0, "live"), (0, 0, book(1)), (0.6, 0, book(2)), (1.6, 0, "stale"), (2.6, 0, "live"), (2.6, 0, book(3)),
     ]  # fmt: skip
@@ -407,11 +409,7 @@ def test_a_timer_that_rings_too_early_is_left_alone(monkeypatch: pytest.MonkeyPa
             return call_later(delay, call, *given, **more)
 
         monkeypatch.setattr(running, "call_later", noted)
-        loop, _ = loop_of(consumer, max_age=1_000)
-        loop.limits.expect(BOOK, "v", None)
-        await opened(loop)
-        await loop.watch()
-        loop.close()
+        await watched_for_a_second(consumer)
 
     run(go())
     assert rings == [1.0, 1.9], "at 1.0 it is known that nothing is due before 1.9"
@@ -461,11 +459,7 @@ def test_a_nearer_deadline_takes_the_place_of_one_that_is_further(
     consumer = Taken()
 
     async def go() -> None:
-        loop, _ = loop_of(consumer, max_age=1_000)
-        loop.limits.expect(BOOK, "v", None)
-        await opened(loop)
-        await loop.watch()
-        loop.close()
+        await watched_for_a_second(consumer)
         await asyncio.sleep(5)
 
     run(go())
@@ -483,13 +477,6 @@ def test_a_row_that_waited_too_long_for_its_reader_makes_the_stream_stale(monkey
 
     Scripted(monkeypatch, late)
 
-    async def go() -> None:
-        loop, _ = loop_of(consumer, max_age=1_000)
-        loop.limits.expect(BOOK, "v", None)
-        await opened(loop)
-        await loop.watch()
-        loop.close()
-
-    run(go())
+    run(watched_for_a_second(consumer))
     assert [what for _, _, what in consumer.got] == ["live", book(1), "stale"]
     consumer.loop.came_late(book(1))  # the loop is gone, and nobody minds
